@@ -1,0 +1,39 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  // Spans returned from our own types need lifetime dependencies; swift-nio and swift-system enable the same.
+  .enableExperimentalFeature("Lifetimes"),
+  .treatAllWarnings(as: .error),
+]
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "swift-interprocess",
+  products: [
+    .library(name: "Interprocess", targets: ["Interprocess"]),
+    .executable(name: "ipc", targets: ["ipc"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+  ],
+  targets: [
+    .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
+    .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
+    .executableTarget(
+      name: "ipc",
+      dependencies: [
+        "Interprocess", system,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "BasicContainers", package: "swift-collections"),
+      ],
+      swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

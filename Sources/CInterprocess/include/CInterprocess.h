@@ -1,0 +1,86 @@
+// What Swift cannot call by itself: variadic functions, macros, GNU extensions, and system calls without a wrapper in
+// glibc. Nothing here decides anything; every function returns what the call returned and leaves errno alone.
+#ifndef CINTERPROCESS_H
+#define CINTERPROCESS_H
+
+#include <mqueue.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+// Processes. fork() is marked unavailable in Swift, and the wait-status macros are not imported.
+pid_t ci_fork(void);
+int ci_pidfd_open(pid_t pid, unsigned flags);
+int ci_pidfd_send_signal(int pidfd, int signal);
+int ci_thread_count(void);
+bool ci_wait_exited(int status);
+int ci_wait_exit_code(int status);
+bool ci_wait_signalled(int status);
+int ci_wait_signal(int status);
+bool ci_wait_core_dumped(int status);
+const char *ci_signal_abbreviation(int signal);
+
+// Files and memory.
+int ci_open(const char *path, int flags, mode_t mode);
+int ci_memfd_create(const char *name, unsigned flags);
+unsigned ci_mfd_cloexec(void);
+unsigned ci_mfd_allow_sealing(void);
+int ci_add_seals(int fd, int seals);
+int ci_get_seals(int fd);
+int ci_seal_shrink(void);
+int ci_seal_grow(void);
+int ci_seal_seal(void);
+int ci_seal_write(void);
+int ci_fallocate(int fd, off_t length);
+
+// Pipes.
+int ci_pipe2(int fds[2], int flags);
+ssize_t ci_preadv2(int fd, const struct iovec *vectors, int count, int flags);
+ssize_t ci_pwritev2(int fd, const struct iovec *vectors, int count, int flags);
+int ci_rwf_nowait(void);
+int ci_rwf_nosignal(void);
+
+// Sockets.
+int ci_accept4(int fd, int flags);
+
+// Message queues and semaphores.
+mqd_t ci_mq_open(const char *name, int flags, mode_t mode, struct mq_attr *attributes);
+// `deadline` is absolute, by CLOCK_REALTIME; NULL waits for ever. An empty message may be NULL.
+int ci_mq_send(mqd_t queue, const void *message, size_t size, unsigned priority, const struct timespec *deadline);
+ssize_t ci_mq_receive(mqd_t queue, void *buffer, size_t size, unsigned *priority, const struct timespec *deadline);
+// System V messages are a type and bytes in one buffer; these put them together and take them apart.
+int ci_msgsnd(int id, long type, const void *message, size_t size, int flags);
+ssize_t ci_msgrcv(int id, long *type, void *buffer, size_t size, long wanted, int flags);
+sem_t *ci_sem_open(const char *name, int flags, mode_t mode, unsigned value);
+int ci_sem_clockwait(sem_t *semaphore, const struct timespec *monotonic_deadline);
+int ci_semctl_value(int id, int index, int command, int value);
+int ci_semctl_values(int id, int command, unsigned short *values);
+int ci_semctl_status(int id, int command, struct semid_ds *status);
+int ci_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout);
+
+// A timer that sends `signal` to the calling thread after `first` and then every `interval`: repeated, because the
+// first may come just before the call that it is to interrupt.
+int ci_interrupt_timer_start(timer_t *timer, int signal, struct timespec first, struct timespec interval);
+
+// Futexes, shared between processes. `timeout` is relative, measured by CLOCK_MONOTONIC; NULL waits for ever.
+int ci_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout);
+int ci_futex_wake(const void *word, int count);
+
+// Directories and signals.
+char *ci_mkdtemp(char *pattern);
+int ci_mkostemp(char *pattern);
+int ci_sigaction_handler(int signal, void (*handler)(int), struct sigaction *old);
+bool ci_sigaction_is_default(int signal);
+int ci_sigrtmax(void);
+
+#endif

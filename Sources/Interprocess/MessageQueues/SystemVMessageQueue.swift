@@ -1,0 +1,239 @@
+import CInterprocess
+import Glibc
+public import SystemPackage
+
+/// A System V message queue: whole messages with a type, kept by the kernel until the queue is removed.
+///
+/// A receiver chooses by type, so one queue can carry several conversations. A queue has no descriptor and nobody has it
+/// open: it stays, with its messages, until somebody removes it, and then it is gone for everybody at once.
+///
+/// ```swift
+/// let queue = try SystemVMessageQueue(creating: SystemVKey(file: "/etc/hostname", project: 1))
+/// try queue.send(Array("hello".utf8), type: 7)
+/// let message = try queue.receive(.type(7))
+/// try queue.remove()
+/// ```
+public struct SystemVMessageQueue: ~Copyable, Sendable {
+  /// Which message to receive.
+  public enum Selection: Hashable, Sendable {
+    /// The oldest, whatever its type.
+    case any
+    /// The oldest of exactly this type.
+    case type(Int)
+    /// The oldest of the lowest type that is not above this one.
+    case notAbove(Int)
+
+    /// `msgrcv` takes the three as zero, a positive and a negative number.
+    fileprivate func number() throws(InterprocessError) -> Int {
+      switch self {
+      case .any: return 0
+      case .type(let type) where type > 0: return type
+      case .notAbove(let type) where type > 0: return -type
+      case .type(let type), .notAbove(let type):
+        throw .refused("msgrcv", "type \(type)", "types are positive numbers")
+      }
+    }
+  }
+
+  /// A message and the type it was sent with.
+  public struct Message: Hashable, Sendable {
+    public let bytes: [UInt8]
+    public let type: Int
+  }
+
+  /// The kernel's number of the queue, which other processes can open it by.
+  public let id: CInt
+
+  /// What an error calls the queue.
+  private let described: String
+
+  /// Creates a queue that did not exist before.
+  ///
+  /// The corresponding C function is `msgget` with `IPC_CREAT | IPC_EXCL`.
+  ///
+  /// - Throws: `Errno.fileExists`; `Errno.noSpace` when the machine has `kernel.msgmni` queues.
+  public init(creating key: SystemVKey, permissions: FilePermissions = .ownerReadWrite) throws(InterprocessError) {
+    try self.init(.key(key, flags: IPC_CREAT | IPC_EXCL), permissions)
+  }
+
+  /// Opens the queue, creating it if there is none.
+  ///
+  /// The corresponding C function is `msgget` with `IPC_CREAT`.
+  public init(
+    creatingIfAbsent key: SystemVKey, permissions: FilePermissions = .ownerReadWrite
+  ) throws(InterprocessError) {
+    try self.init(.key(key, flags: IPC_CREAT), permissions)
+  }
+
+  /// Opens a queue that exists.
+  ///
+  /// The corresponding C function is `msgget`.
+  ///
+  /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`.
+  public init(opening key: SystemVKey) throws(InterprocessError) {
+    try self.init(.key(key, flags: 0), [])
+  }
+
+  /// Creates a queue without a key, for this process, its children, and whoever is told its ``id``.
+  ///
+  /// The corresponding C function is `msgget` with `IPC_PRIVATE`.
+  public init(privateWith permissions: FilePermissions = .ownerReadWrite) throws(InterprocessError) {
+    try self.init(.isPrivate, permissions)
+  }
+
+  /// A queue by the number that its creator was given. Whether it exists shows when it is used.
+  public init(id: CInt) {
+    self.id = id
+    described = "id \(id)"
+  }
+
+  private init(_ address: SystemVAddress, _ permissions: FilePermissions) throws(InterprocessError) {
+    id = try systemCall("msgget", address.described, remedy: Self.openRemedy) {
+      msgget(address.key, address.flags(permissions))
+    }
+    described = "\(address.described), id \(id)"
+  }
+
+  private static func openRemedy(_ reason: Errno) -> String? {
+    reason == .noSpace
+      ? "the machine has \(KernelParameter("kernel.msgmni").described) queues; remove some, ipcs -q lists them"
+      : namingRemedy(for: reason, kind: "queue")
+  }
+
+  /// Sends a message, waiting while the queue is full.
+  ///
+  /// The corresponding C function is `msgsnd`. It has no timeout: with one, a timer's signal interrupts it.
+  ///
+  /// - Parameters:
+  ///   - message: at most `kernel.msgmax` bytes (8192 unless raised); may be empty.
+  ///   - type: a positive number.
+  ///   - timeout: how long to wait for room; `nil` waits for ever.
+  /// - Throws: `Errno.timedOut`; `Errno.identifierRemoved` when the queue is removed meanwhile.
+  public func send(_ message: RawSpan, type: Int, timeout: Duration? = nil) throws(InterprocessError) {
+    let deadline = Deadline(timeout)
+    if !deadline.isNever, try trySend(message, type: type) { return }
+    try check("msgsnd", size: message.byteCount, type: type) {
+      message.withUnsafeBytes { storage in
+        wait(until: deadline) { Int(ci_msgsnd(id, type, storage.baseAddress, storage.count, 0)) }
+      }
+    }
+  }
+
+  /// Sends a message. See ``send(_:type:timeout:)-(RawSpan,_,_)``.
+  public func send(_ message: [UInt8], type: Int, timeout: Duration? = nil) throws(InterprocessError) {
+    try send(message.span.bytes, type: type, timeout: timeout)
+  }
+
+  /// Sends a message if there is room for it now.
+  ///
+  /// The corresponding C function is `msgsnd` with `IPC_NOWAIT`.
+  ///
+  /// - Returns: whether it was sent.
+  public func trySend(_ message: RawSpan, type: Int) throws(InterprocessError) -> Bool {
+    let result = message.withUnsafeBytes { storage in
+      valueOrErrno { ci_msgsnd(id, type, storage.baseAddress, storage.count, IPC_NOWAIT) }
+    }
+    if case .failure(.wouldBlock) = result { return false }
+    try check("msgsnd", size: message.byteCount, type: type) { result.map(Int.init) }
+    return true
+  }
+
+  /// Receives the next message of a selection into `buffer`, waiting for one.
+  ///
+  /// The corresponding C function is `msgrcv`. It has no timeout: with one, a timer's signal interrupts it.
+  ///
+  /// - Parameters:
+  ///   - selection: which message to take.
+  ///   - buffer: the message is appended to it.
+  ///   - timeout: how long to wait; `nil` waits for ever.
+  /// - Returns: the message's type.
+  /// - Throws: `Errno.timedOut`; `Errno.argListTooLong` when the message does not fit into `buffer`: it stays in
+  ///   the queue; `Errno.identifierRemoved` when the queue is removed meanwhile.
+  @discardableResult
+  public func receive(
+    _ selection: Selection = .any, into buffer: inout OutputRawSpan, timeout: Duration? = nil
+  ) throws(InterprocessError) -> Int {
+    let deadline = Deadline(timeout)
+    if !deadline.isNever, let type = try tryReceive(selection, into: &buffer) { return type }
+    let wanted = try selection.number()
+    return try buffer.appendBytes { storage throws(InterprocessError) in
+      var type = 0
+      let count = try check("msgrcv", size: storage.count, type: nil) {
+        wait(until: deadline) { ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, 0) }
+      }
+      return (count, type)
+    }
+  }
+
+  /// Receives the next message of a selection, of any size the kernel allows, waiting for one.
+  ///
+  /// See ``receive(_:into:timeout:)``.
+  public func receive(_ selection: Selection = .any, timeout: Duration? = nil) throws(InterprocessError) -> Message {
+    var type = 0
+    let bytes = try [UInt8](receivingUpTo: Self.largestMessage) { buffer throws(InterprocessError) in
+      type = try receive(selection, into: &buffer, timeout: timeout)
+    }
+    return Message(bytes: bytes, type: type)
+  }
+
+  /// Receives the next message of a selection into `buffer` if there is one now.
+  ///
+  /// The corresponding C function is `msgrcv` with `IPC_NOWAIT`.
+  ///
+  /// - Returns: the message's type, or `nil` when there is none.
+  public func tryReceive(
+    _ selection: Selection = .any, into buffer: inout OutputRawSpan
+  ) throws(InterprocessError) -> Int? {
+    let wanted = try selection.number()
+    return try buffer.appendBytes { storage throws(InterprocessError) in
+      var type = 0
+      let result = valueOrErrno { ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, IPC_NOWAIT) }
+      if case .failure(.noMessage) = result { return (0, nil) }
+      return (try check("msgrcv", size: storage.count, type: nil) { result }, type)
+    }
+  }
+
+  /// Removes the queue and its messages at once. Whoever waits on it gets `Errno.identifierRemoved`.
+  ///
+  /// The corresponding C function is `msgctl` with `IPC_RMID`.
+  ///
+  /// - Throws: `Errno.notPermitted` for another user's queue; `Errno.identifierRemoved` or `Errno.invalidArgument` when
+  ///   it is gone already.
+  public consuming func remove() throws(InterprocessError) {
+    try systemCall("msgctl", described, remedy: { useRemedy($0, size: 0, type: nil) }) { msgctl(id, IPC_RMID, nil) }
+  }
+
+  /// kernel.msgmax: no message is larger.
+  private static var largestMessage: Int { KernelParameter("kernel.msgmax").value ?? 8192 }
+
+  private func wait(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
+    deadline.isNever ? valueOrErrno(body) : InterruptTimer.call(until: deadline, body)
+  }
+
+  @discardableResult
+  private func check(
+    _ call: StaticString, size: Int, type: Int?, _ body: () -> Result<Int, Errno>
+  ) throws(InterprocessError) -> Int {
+    switch body() {
+    case .success(let count): return count
+    case .failure(let reason):
+      throw InterprocessError(
+        call: "\(call)", object: described, errno: reason, remedy: useRemedy(reason, size: size, type: type))
+    }
+  }
+
+  private func useRemedy(_ reason: Errno, size: Int, type: Int?) -> String? {
+    switch reason {
+    case .invalidArgument:
+      if let type, type <= 0 { return "type \(type) is not a positive number" }
+      if type != nil, size > Self.largestMessage {
+        return "the message has \(size) bytes, above \(KernelParameter("kernel.msgmax").described)"
+      }
+      return "there is no such queue any more"
+    case .identifierRemoved: return "the queue was removed"
+    case .permissionDenied, .notPermitted: return "the queue's owner and permissions do not let this user"
+    case .argListTooLong: return "the next message is larger than the buffer's \(size) bytes; it stays in the queue"
+    default: return generalRemedy(for: reason)
+    }
+  }
+}

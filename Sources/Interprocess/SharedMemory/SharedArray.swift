@@ -1,0 +1,136 @@
+import SystemPackage
+
+/// An array in shared memory: created in one process, opened in others, its elements seen by all.
+///
+/// It is a reference: copies share the elements. Elements are plain bytes without pointers; a peer that is not trusted
+/// may have put anything there. Nothing orders what several processes do to the elements; use a semaphore, a lock, or
+/// the end of a process for it.
+///
+/// The memory begins with a header of 64 bytes, by which opening checks that both sides mean the same: the bytes
+/// `SwArray1`, then the element's stride and the count of elements as native 64-bit numbers, then zeros. The elements
+/// follow, so a peer in C or Python finds them at offset 64.
+public struct SharedArray<Element: BitwiseCopyable> {
+  private let owner: Owner
+  private let elements: UnsafeMutablePointer<Element>
+
+  /// How many elements there are.
+  public let count: Int
+
+  /// Keeps the memory mapped while any copy of the array is there.
+  private final class Owner: @unchecked Sendable {
+    // Sendable: it is never changed after it was made; it only holds the mapping, which is Sendable itself.
+    let mapping: Mapping
+    init(_ mapping: consuming Mapping) { self.mapping = mapping }
+  }
+
+  /// How many bytes of memory `count` elements and the header take.
+  ///
+  /// - Throws: `Errno.overflow` when no memory is that large.
+  public static func byteCount(for count: Int) throws(InterprocessError) -> Int {
+    let (product, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+    let (sum, overflowed) = product.addingReportingOverflow(SharedArrayHeader.byteCount)
+    guard count > 0, !overflow, !overflowed else {
+      throw InterprocessError(
+        call: "SharedArray", object: "\(count) elements", errno: .overflow, remedy: "ask for 1 or more that fit")
+    }
+    return sum
+  }
+
+  /// Makes an array in memory that this process has created, with every element set to `value`.
+  ///
+  /// - Parameter memory: at least ``byteCount(for:)`` bytes.
+  /// - Throws: `Errno.invalidArgument` when the memory is too small or read-only.
+  public init(
+    repeating value: Element, count: Int, in memory: consuming some MappedMemory & ~Copyable
+  ) throws(InterprocessError) {
+    let mapping = memory.takeMapping()
+    let needed = try Self.byteCount(for: count)
+    guard mapping.byteCount >= needed, !mapping.isReadOnly else {
+      throw .refused(
+        "SharedArray", "\(count) elements",
+        mapping.isReadOnly
+          ? "the memory is read-only" : "they need \(needed) bytes, the memory has \(mapping.byteCount)")
+    }
+    elements = mapping.withUnsafeBytes { bytes in
+      let elements = Self.elements(in: bytes)
+      elements.initialize(repeating: value, count: count)
+      bytes.storeBytes(of: SharedArrayHeader(stride: MemoryLayout<Element>.stride, count: count), as: SharedArrayHeader.self)
+      return elements
+    }
+    self.count = count
+    owner = Owner(mapping)
+  }
+
+  /// Opens an array that another process has made.
+  ///
+  /// - Throws: `Errno.invalidArgument` when there is no array in the memory, when it is one of other elements, or when
+  ///   it claims more of them than the memory holds.
+  public init(opening memory: consuming some MappedMemory & ~Copyable) throws(InterprocessError) {
+    let mapping = memory.takeMapping()
+    let available = mapping.byteCount
+    guard available > SharedArrayHeader.byteCount else {
+      throw .refused("SharedArray", "\(available) bytes", "there is no array in this memory")
+    }
+    // Copied once, checked then: its writer could change it in between.
+    let header = mapping.withUnsafeBytes { $0.load(as: SharedArrayHeader.self) }
+    let stride = MemoryLayout<Element>.stride
+    guard header.isValid else {
+      throw .refused("SharedArray", "\(available) bytes", "there is no array in this memory")
+    }
+    guard header.stride == stride else {
+      throw .refused(
+        "SharedArray", "of \(Element.self)", "its elements have \(header.stride) bytes, \(Element.self) has \(stride)")
+    }
+    guard header.count > 0, header.count <= (available - SharedArrayHeader.byteCount) / stride else {
+      throw .refused(
+        "SharedArray", "\(available) bytes", "it claims \(header.count) elements, more than the memory holds")
+    }
+    elements = mapping.withUnsafeBytes { Self.elements(in: $0) }
+    count = Int(header.count)
+    owner = Owner(mapping)
+  }
+
+  private static func elements(in bytes: UnsafeMutableRawBufferPointer) -> UnsafeMutablePointer<Element> {
+    // Mappings begin at a page and the header is as large as the largest alignment, so the elements are aligned.
+    let start = bytes.baseAddress.unsafelyUnwrapped + SharedArrayHeader.byteCount
+    return start.assumingMemoryBound(to: Element.self)
+  }
+
+  /// The element at `index`, which is within `0..<count`.
+  public subscript(index: Int) -> Element {
+    get {
+      precondition(indices.contains(index), "index \(index) is outside 0..<\(count)")
+      return withExtendedLifetime(owner) { elements[index] }
+    }
+    nonmutating set {
+      precondition(indices.contains(index), "index \(index) is outside 0..<\(count)")
+      withExtendedLifetime(owner) { elements[index] = newValue }
+    }
+  }
+}
+
+// Sendable: the elements belong to several processes in any case; whoever orders processes orders threads.
+extension SharedArray: @unchecked Sendable where Element: Sendable {}
+
+extension SharedArray: RandomAccessCollection {
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { count }
+}
+
+/// What a ``SharedArray`` begins with.
+private struct SharedArrayHeader {
+  static let byteCount = 64
+  private static let magic = UInt64(bigEndian: 0x5377_4172_7261_7931)  // "SwArray1"
+
+  let magic: UInt64
+  let stride: UInt64
+  let count: UInt64
+
+  init(stride: Int, count: Int) {
+    magic = Self.magic
+    self.stride = UInt64(stride)
+    self.count = UInt64(count)
+  }
+
+  var isValid: Bool { magic == Self.magic }
+}

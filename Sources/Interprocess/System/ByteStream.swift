@@ -1,0 +1,154 @@
+import SystemPackage
+
+/// An end that bytes come out of: of a pipe, a FIFO or a stream socket.
+public protocol ByteReader: ~Copyable {
+  /// Reads what is there, at least one byte, waiting for it if need be, and appends it to `buffer`.
+  ///
+  /// - Parameter timeout: how long to wait for the first byte; `nil` waits for ever.
+  /// - Returns: how many bytes came; 0 when the other side has closed and everything was read.
+  /// - Throws: `Errno.timedOut` when nothing came in time; `Errno.invalidArgument` when `buffer` has no room.
+  func read(into buffer: inout OutputRawSpan, timeout: Duration?) throws(InterprocessError) -> Int
+}
+
+/// An end that bytes go into: of a pipe, a FIFO or a stream socket.
+public protocol ByteWriter: ~Copyable {
+  /// Writes all of `bytes`, waiting for room as often as needed.
+  ///
+  /// - Parameter timeout: how long the whole may take; `nil` waits for ever.
+  /// - Throws: `Errno.brokenPipe` when the other side has closed (never the signal SIGPIPE); `Errno.timedOut` when the
+  ///   other side was too slow: a part of `bytes` may have been written by then.
+  func write(_ bytes: RawSpan, timeout: Duration?) throws(InterprocessError)
+}
+
+extension ByteReader where Self: ~Copyable {
+  /// Reads what is there, waiting for it without a limit. See ``read(into:timeout:)``.
+  public func read(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int {
+    try read(into: &buffer, timeout: nil)
+  }
+
+  /// Reads what is there, at least one byte and at most `count`; empty when the other side has closed.
+  public func read(upTo count: Int, timeout: Duration? = nil) throws(InterprocessError) -> [UInt8] {
+    try [UInt8](receivingUpTo: count) { buffer throws(InterprocessError) in
+      _ = try read(into: &buffer, timeout: timeout)
+    }
+  }
+
+  /// Reads `count` bytes, however many pieces they come in.
+  ///
+  /// - Parameter timeout: how long the whole may take.
+  /// - Returns: the bytes, or `nil` when the other side closed before the first of them.
+  /// - Throws: `Errno.noData` when the other side closed half-way; `Errno.timedOut` when it was too slow: what had come
+  ///   by then is lost.
+  public func read(exactly count: Int, timeout: Duration? = nil) throws(InterprocessError) -> [UInt8]? {
+    let deadline = Deadline(timeout)
+    let bytes = try [UInt8](receivingUpTo: count) { buffer throws(InterprocessError) in
+      while buffer.freeCapacity > 0 {
+        if try read(into: &buffer, timeout: deadline.remaining) == 0 { return }
+      }
+    }
+    if bytes.count == count { return bytes }
+    if bytes.isEmpty { return nil }
+    throw InterprocessError(
+      call: "read", errno: .noData, remedy: "the other side closed after \(bytes.count) of \(count) bytes")
+  }
+}
+
+extension ByteWriter where Self: ~Copyable {
+  /// Writes all of `bytes`, waiting without a limit. See ``write(_:timeout:)``.
+  public func write(_ bytes: RawSpan) throws(InterprocessError) {
+    try write(bytes, timeout: nil)
+  }
+
+  /// Writes all of `bytes`. See ``write(_:timeout:)``.
+  public func write(_ bytes: [UInt8], timeout: Duration? = nil) throws(InterprocessError) {
+    try write(bytes.span.bytes, timeout: timeout)
+  }
+}
+
+extension [UInt8] {
+  /// An array of what `body` appends to an empty buffer of `capacity` bytes.
+  init<Failure: Error>(
+    receivingUpTo capacity: Int, _ body: (inout OutputRawSpan) throws(Failure) -> Void
+  ) throws(Failure) {
+    // The closure is called once; the error leaves through `failure`, since the initializer's closure throws untyped.
+    var failure: Failure?
+    self.init(unsafeUninitializedCapacity: Swift.max(0, capacity)) { storage, count in
+      var span = OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(storage), initializedCount: 0)
+      do throws(Failure) {
+        try body(&span)
+      } catch {
+        failure = error
+      }
+      count = span.finalize(for: UnsafeMutableRawBufferPointer(storage))
+    }
+    if let failure { throw failure }
+  }
+}
+
+/// One attempt to move bytes through a descriptor, and how to go on when it would block.
+///
+/// The loops are the same for pipes and sockets; only the calls differ.
+protocol StreamCalls {
+  static var readCall: StaticString { get }
+  static var writeCall: StaticString { get }
+
+  /// Reads once. With `waiting` false it does not block, and says EAGAIN instead.
+  static func read(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer, waiting: Bool) -> Int
+
+  /// Writes once, a part or all. With `waiting` false it does not block, and says EAGAIN instead. It raises no signal.
+  static func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, waiting: Bool) -> Int
+}
+
+extension OwnedDescriptor {
+  func read<Calls: StreamCalls>(
+    _: Calls.Type, into buffer: inout OutputRawSpan, by deadline: Deadline, _ object: @autoclosure () -> String
+  ) throws(InterprocessError) -> Int {
+    guard buffer.freeCapacity > 0 else { throw .refused(Calls.readCall, object(), "the buffer has no room") }
+    while true {
+      let result = buffer.withUnsafeMutableBytes { storage, count in
+        let free = UnsafeMutableRawBufferPointer(rebasing: storage[count...])
+        let result = valueOrErrno { Calls.read(rawValue, free, waiting: deadline.isNever) }
+        if case .success(let read) = result { count += read }
+        return result
+      }
+      switch result {
+      case .success(let count): return count
+      case .failure(.wouldBlock):
+        guard try wait(until: .readable, by: deadline) else {
+          throw InterprocessError(call: "\(Calls.readCall)", object: object(), errno: .timedOut)
+        }
+      case .failure(let reason):
+        throw InterprocessError(call: "\(Calls.readCall)", object: object(), errno: reason)
+      }
+    }
+  }
+
+  func write<Calls: StreamCalls>(
+    _: Calls.Type, _ bytes: RawSpan, by deadline: Deadline, _ object: @autoclosure () -> String
+  ) throws(InterprocessError) {
+    var written = 0
+    while written < bytes.byteCount {
+      let result = bytes.withUnsafeBytes { storage in
+        valueOrErrno {
+          Calls.write(
+            rawValue, UnsafeRawBufferPointer(rebasing: storage[written...]), waiting: deadline.isNever)
+        }
+      }
+      switch result {
+      case .success(let count): written += count
+      case .failure(.wouldBlock):
+        guard try wait(until: .writable, by: deadline) else {
+          throw InterprocessError(
+            call: "\(Calls.writeCall)", object: object(), errno: .timedOut,
+            remedy: "\(written) of \(bytes.byteCount) bytes were written")
+        }
+      case .failure(.brokenPipe):
+        throw InterprocessError(
+          call: "\(Calls.writeCall)", object: object(), errno: .brokenPipe,
+          remedy: "the other side has closed; \(written) of \(bytes.byteCount) bytes were written")
+      case .failure(let reason):
+        throw InterprocessError(call: "\(Calls.writeCall)", object: object(), errno: reason)
+      }
+    }
+  }
+}

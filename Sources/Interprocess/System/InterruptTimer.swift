@@ -1,0 +1,52 @@
+import CInterprocess
+import Glibc
+import SystemPackage
+
+/// Ends system calls that have neither a timeout nor a descriptor to poll, `msgsnd` and `msgrcv`, when a deadline
+/// passes: a timer sends the waiting thread a signal, which makes them return EINTR.
+///
+/// The kernel decides between the message and the signal, so no message is lost; and the timer repeats, since its first
+/// signal may come just before the call.
+enum InterruptTimer {
+  /// Calls `body`, which may block, until it has an answer or the deadline has passed.
+  ///
+  /// - Returns: what `body` returned; `Errno.timedOut` when the deadline passed first.
+  static func call(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
+    var interrupt = sigset_t()
+    sigemptyset(&interrupt)
+    sigaddset(&interrupt, signal)
+    var previous = sigset_t()
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, &previous)
+    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+
+    var timer: timer_t?
+    let started = deadline.withRemaining { left in
+      // A first signal after 0 would mean never.
+      let first = left.map { $0.pointee.isZero ? timespec(nanoseconds: 1) : $0.pointee } ?? timespec()
+      return ci_interrupt_timer_start(&timer, signal, first, timespec(nanoseconds: 1_000_000))
+    }
+    if started == -1 { return .failure(.current) }
+    defer { timer_delete(timer) }
+
+    while true {
+      let result = body()
+      if result != -1 { return .success(result) }
+      let reason = Errno.current
+      if reason != .interrupted { return .failure(reason) }
+      if deadline.hasPassed { return .failure(.timedOut) }
+    }
+  }
+
+  /// The signal that interrupts: the highest real-time one that the program has left alone, given a handler that does
+  /// nothing; any handler would do.
+  private static let signal: CInt = {
+    let highest = ci_sigrtmax()
+    let free = (0..<16).lazy.map { highest - $0 }.first { ci_sigaction_is_default($0) } ?? highest
+    if ci_sigaction_is_default(free) { _ = ci_sigaction_handler(free, { _ in }, nil) }
+    return free
+  }()
+}
+
+extension timespec {
+  fileprivate var isZero: Bool { tv_sec == 0 && tv_nsec == 0 }
+}
