@@ -1,1 +1,27 @@
-print("hi")
+import ArgumentParser
+import Glibc
+
+struct IPC: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ipc",
+    abstract: "Run, measure and see the ways in which Unix processes work together.",
+    discussion: """
+      Start with `ipc pi`: it computes pi with forked worker processes, once over every mechanism there is, and prints \
+      how long each took. `ipc help pi` tells more.
+      """,
+    subcommands: [PiCommand.self])
+}
+
+// Synchronous on purpose: a process that has begun to use Swift's concurrency has threads, and may not fork any more.
+do {
+  var command = try IPC.parseAsRoot()
+  try command.run()
+} catch let signalled as Interruption.Signalled {
+  exit(signalled.exitCode)
+} catch {
+  let code = IPC.exitCode(for: error)
+  // Help, or a failure of which the command has spoken already.
+  if code == .success || error is ExitCode { IPC.exit(withError: error) }
+  complain(IPC.message(for: error))
+  exit(code.rawValue)
+}

@@ -77,7 +77,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   /// Creates a queue without a key, for this process, its children, and whoever is told its ``id``.
   ///
   /// The corresponding C function is `msgget` with `IPC_PRIVATE`.
-  public init(privateWith permissions: FilePermissions = .ownerReadWrite) throws(InterprocessError) {
+  public init(permissions: FilePermissions = .ownerReadWrite) throws(InterprocessError) {
     try self.init(.isPrivate, permissions)
   }
 
@@ -199,7 +199,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   ///
   /// - Throws: `Errno.notPermitted` for another user's queue; `Errno.identifierRemoved` or `Errno.invalidArgument` when
   ///   it is gone already.
-  public consuming func remove() throws(InterprocessError) {
+  public func remove() throws(InterprocessError) {
     try systemCall("msgctl", described, remedy: { useRemedy($0, size: 0, type: nil) }) { msgctl(id, IPC_RMID, nil) }
   }
 

@@ -61,7 +61,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   ///
   /// The corresponding C functions are `semget` with `IPC_PRIVATE`, `semctl` with `SETALL`, and `semop`.
   public init(
-    privateWith permissions: FilePermissions = .ownerReadWrite, values: [UInt16]
+    values: [UInt16], permissions: FilePermissions = .ownerReadWrite
   ) throws(InterprocessError) {
     self.init(id: try Self.create(.isPrivate, values, permissions), count: values.count, .isPrivate)
   }
@@ -80,7 +80,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
         let id = try Self.create(.key(key, flags: IPC_CREAT | IPC_EXCL), values, permissions)
         self.init(id: id, count: values.count, address)
         return
-      } catch where error.errno == .fileExists {
+      } catch  where error.errno == .fileExists {
         // Somebody else creates it, or did.
       }
       do {
@@ -88,7 +88,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
         let count = try Self.waitUntilInitialised(id, address.described)
         self.init(id: id, count: count, address)
         return
-      } catch where error.errno == .noSuchFileOrDirectory || error.errno == .identifierRemoved {
+      } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .identifierRemoved {
         // It was removed meanwhile: create it after all.
       }
     }
@@ -184,7 +184,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     do {
       try Self.perform(operations.map { $0.raw(IPC_NOWAIT) }, on: id, by: .never, described)
       return true
-    } catch where error.errno == .wouldBlock {
+    } catch  where error.errno == .wouldBlock {
       return false
     }
   }
@@ -209,7 +209,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   /// Removes the set at once. Whoever waits on it gets `Errno.identifierRemoved`.
   ///
   /// The corresponding C function is `semctl` with `IPC_RMID`.
-  public consuming func remove() throws(InterprocessError) {
+  public func remove() throws(InterprocessError) {
     try systemCall("semctl", described, remedy: Self.useRemedy) { ci_semctl_value(id, 0, IPC_RMID, 0) }
   }
 

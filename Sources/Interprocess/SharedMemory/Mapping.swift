@@ -94,17 +94,15 @@ extension Mapping {
   ///
   /// The corresponding system call is `futex` with `FUTEX_WAIT`. It may return early, so look at the number again.
   ///
-  /// - Returns: `false` when `timeout` passed first.
-  /// - Throws: `Errno.invalidArgument` for an offset outside the memory or not divisible by 4.
-  public func wait(at offset: Int, while value: UInt32, timeout: Duration? = nil) throws(InterprocessError) -> Bool {
+  /// - Throws: `Errno.timedOut` when `timeout` passed first; `Errno.invalidArgument` for an offset outside the memory or not divisible by 4.
+  public func wait(at offset: Int, while value: UInt32, timeout: Duration? = nil) throws(InterprocessError) {
     let word = try address(of: UInt32.self, at: offset)
     let result = Deadline(timeout).withRemaining { left in
       ci_futex_wait(word, value, left) == -1 ? Errno.current : Errno(rawValue: 0)
     }
     switch result {
-    case .timedOut: return false
     // The number had changed already, or a signal came: both mean "look again".
-    case Errno(rawValue: 0), .wouldBlock, .interrupted: return true
+    case Errno(rawValue: 0), .wouldBlock, .interrupted: return
     default: throw InterprocessError(call: "futex", object: "offset \(offset)", errno: result)
     }
   }

@@ -54,7 +54,8 @@ public struct SharedArray<Element: BitwiseCopyable> {
     elements = mapping.withUnsafeBytes { bytes in
       let elements = Self.elements(in: bytes)
       elements.initialize(repeating: value, count: count)
-      bytes.storeBytes(of: SharedArrayHeader(stride: MemoryLayout<Element>.stride, count: count), as: SharedArrayHeader.self)
+      bytes.storeBytes(
+        of: SharedArrayHeader(stride: MemoryLayout<Element>.stride, count: count), as: SharedArrayHeader.self)
       return elements
     }
     self.count = count

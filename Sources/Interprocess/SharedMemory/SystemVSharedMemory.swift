@@ -31,7 +31,7 @@ public struct SystemVSharedMemory: ~Copyable, Sendable, MappedMemory {
   ///
   /// The corresponding C functions are `shmget` with `IPC_PRIVATE` and `shmat`.
   public init(
-    privateWith permissions: FilePermissions = .ownerReadWrite, byteCount: Int
+    byteCount: Int, permissions: FilePermissions = .ownerReadWrite
   ) throws(InterprocessError) {
     try self.init(creating: .isPrivate, byteCount, permissions)
   }

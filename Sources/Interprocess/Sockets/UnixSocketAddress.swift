@@ -43,7 +43,8 @@ public enum UnixSocketAddress: Hashable, Sendable {
     let name = nameBytes
     let isAbstract = if case .abstract = self { true } else { false }
     withUnsafeMutableBytes(of: &address.sun_path) { path in
-      UnsafeMutableRawBufferPointer(rebasing: path[(isAbstract ? 1 : 0)...]).copyBytes(from: name.prefix(path.count - 1))
+      UnsafeMutableRawBufferPointer(rebasing: path[(isAbstract ? 1 : 0)...]).copyBytes(
+        from: name.prefix(path.count - 1))
     }
     // An abstract name is as long as the address says, NULs and all; a path counts its final NUL.
     let length = MemoryLayout<sa_family_t>.size + 1 + name.count

@@ -1,0 +1,42 @@
+import Glibc
+import Synchronization
+
+/// SIGINT, SIGTERM, SIGHUP and SIGPIPE end the program in order: whatever runs notices, and what it holds is released.
+enum Interruption {
+  /// The signal that ends the program.
+  struct Signalled: Error {
+    let signal: CInt
+
+    /// What a shell reports for a program that a signal ended.
+    var exitCode: CInt { 128 + signal }
+  }
+
+  private static let caught = Atomic<CInt>(0)
+  private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGPIPE]
+
+  /// SIG_IGN, which Swift cannot compare with a handler.
+  private static let ignored = 1
+
+  static func startCatching() {
+    // Read once before a handler can: its first use initialises it, which a handler may not do.
+    _ = caught.load(ordering: .relaxed)
+    for number in signals {
+      var action = sigaction()
+      sigaction(number, nil, &action)
+      // Whoever started the program with a signal ignored (nohup) wants it so.
+      if unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == ignored { continue }
+      signal(number) { Interruption.caught.store($0, ordering: .relaxed) }
+    }
+  }
+
+  /// In a forked child: signals end it at once.
+  static func stopCatching() {
+    for number in signals { signal(number, SIG_DFL) }
+  }
+
+  /// - Throws: ``Signalled`` once one of the signals has come.
+  static func check() throws {
+    let signal = caught.load(ordering: .relaxed)
+    if signal != 0 { throw Signalled(signal: signal) }
+  }
+}

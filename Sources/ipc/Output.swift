@@ -1,0 +1,52 @@
+import Glibc
+import SystemPackage
+
+/// Formats as `printf` does.
+func formatted(_ format: String, _ arguments: any CVarArg...) -> String {
+  withVaList(arguments) { list in
+    var buffer = [CChar](repeating: 0, count: 512)
+    let count = vsnprintf(&buffer, buffer.count, format, list)
+    return String(
+      decoding: buffer.prefix(max(0, min(Int(count), buffer.count - 1))).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}
+
+/// Prints a line and sends it on its way at once, to whoever reads along.
+func printNow(_ line: String) {
+  print(line)
+  fflush(nil)
+}
+
+/// Says on standard error what went wrong: one line.
+func complain(_ message: String) {
+  printToStandardError("ipc: \(message)\n")
+}
+
+func printToStandardError(_ text: String) {
+  // What cannot be said there cannot be said anywhere.
+  _ = try? FileDescriptor.standardError.writeAll(text.utf8)
+}
+
+extension Duration {
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+
+  /// Three digits and a unit: `5.31 ms`.
+  var readable: String {
+    switch seconds {
+    case ..<1e-3: formatted("%.0f us", seconds * 1e6)
+    case ..<1: formatted("%.2f ms", seconds * 1e3)
+    default: formatted("%.2f s", seconds)
+    }
+  }
+}
+
+extension Int {
+  /// With a comma every three digits: `10,000,000`.
+  var grouped: String {
+    let digits = String(magnitude)
+    let groups = stride(from: digits.count, to: 0, by: -3).map { end in
+      digits.dropLast(digits.count - end).suffix(3)
+    }
+    return (self < 0 ? "-" : "") + groups.reversed().joined(separator: ",")
+  }
+}
