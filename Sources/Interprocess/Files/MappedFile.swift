@@ -58,7 +58,7 @@ extension OwnedDescriptor {
   ) throws(InterprocessError) {
     self.init(
       adopting: try systemCall(
-        "open", "\"\(path)\"", remedy: { namingRemedy(for: $0, kind: "file") ?? generalRemedy(for: $0) }
+        "open", "\"\(path)\"", remedy: naming("file")
       ) {
         path.withPlatformString { ci_open($0, flags | O_CLOEXEC, permissions.rawValue) }
       })

@@ -50,7 +50,7 @@ extension FilePath {
     var characters = Array(pattern.string.utf8CString)
     let result = try systemCall(
       call, "\"\(pattern)\"",
-      remedy: { namingRemedy(for: $0, kind: "directory; set TMPDIR to one") ?? generalRemedy(for: $0) }
+      remedy: naming("directory; set TMPDIR to one")
     ) {
       characters.withUnsafeMutableBufferPointer { create($0.baseAddress.unsafelyUnwrapped) }
     }

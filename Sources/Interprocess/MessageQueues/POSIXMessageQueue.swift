@@ -141,7 +141,9 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   /// - Throws: `Errno.timedOut`; `Errno.messageTooLong`; `Errno.badFileDescriptor` when opened read-only.
   public func send(_ message: RawSpan, priority: UInt32 = 0, timeout: Duration? = nil) throws(InterprocessError) {
     guard let timeout else {
-      try systemCall("mq_send", quotedName, remedy: { sendRemedy($0, message.byteCount, priority) }) {
+      let size = message.byteCount
+      func remedy(_ reason: Errno) -> String? { sendRemedy(reason, size, priority) }
+      try systemCall("mq_send", quotedName, remedy: remedy) {
         message.withUnsafeBytes { ci_mq_send(descriptor.rawValue, $0.baseAddress, $0.count, priority, nil) }
       }
       return
@@ -165,7 +167,9 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   ///
   /// - Returns: whether it was sent.
   public func trySend(_ message: RawSpan, priority: UInt32 = 0) throws(InterprocessError) -> Bool {
-    try orNilIfItWouldWait("mq_send", remedy: { sendRemedy($0, message.byteCount, priority) }) { past in
+    let size = message.byteCount
+    func remedy(_ reason: Errno) -> String? { sendRemedy(reason, size, priority) }
+    return try orNilIfItWouldWait("mq_send", remedy: remedy) { past in
       message.withUnsafeBytes {
         Int(ci_mq_send(descriptor.rawValue, $0.baseAddress, $0.count, priority, past))
       }
@@ -187,7 +191,8 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
     guard let timeout else {
       return try buffer.appendBytes { storage throws(InterprocessError) in
         var priority: CUnsignedInt = 0
-        let count = try systemCall("mq_receive", quotedName, remedy: { receiveRemedy($0) }) {
+        func remedy(_ reason: Errno) -> String? { receiveRemedy(reason) }
+        let count = try systemCall("mq_receive", quotedName, remedy: remedy) {
           ci_mq_receive(descriptor.rawValue, storage.baseAddress, storage.count, &priority, nil)
         }
         return (count, UInt32(priority))
@@ -219,7 +224,8 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   public func tryReceive(into buffer: inout OutputRawSpan) throws(InterprocessError) -> UInt32? {
     try buffer.appendBytes { storage throws(InterprocessError) in
       var priority: CUnsignedInt = 0
-      let count = try orNilIfItWouldWait("mq_receive", remedy: { receiveRemedy($0) }) { past in
+      func remedy(_ reason: Errno) -> String? { receiveRemedy(reason) }
+      let count = try orNilIfItWouldWait("mq_receive", remedy: remedy) { past in
         ci_mq_receive(descriptor.rawValue, storage.baseAddress, storage.count, &priority, past)
       }
       return (count ?? 0, count.map { _ in UInt32(priority) })
@@ -238,7 +244,7 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`.
   public static func unlink(_ name: String) throws(InterprocessError) {
     let checked = try ObjectName(checking: name, for: "mq_unlink")
-    try systemCall("mq_unlink", checked.quoted, remedy: { namingRemedy(for: $0, kind: "queue") }) { mq_unlink(name) }
+    try systemCall("mq_unlink", checked.quoted, remedy: naming("queue")) { mq_unlink(name) }
   }
 
   var quotedName: String { "\"\(name)\"" }

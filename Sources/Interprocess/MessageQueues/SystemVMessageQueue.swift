@@ -200,7 +200,8 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   /// - Throws: `Errno.notPermitted` for another user's queue; `Errno.identifierRemoved` or `Errno.invalidArgument` when
   ///   it is gone already.
   public func remove() throws(InterprocessError) {
-    try systemCall("msgctl", described, remedy: { useRemedy($0, size: 0, type: nil) }) { msgctl(id, IPC_RMID, nil) }
+    func remedy(_ reason: Errno) -> String? { useRemedy(reason, size: 0, type: nil) }
+    try systemCall("msgctl", described, remedy: remedy) { msgctl(id, IPC_RMID, nil) }
   }
 
   /// kernel.msgmax: no message is larger.

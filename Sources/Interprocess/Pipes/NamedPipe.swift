@@ -18,7 +18,7 @@ public enum NamedPipe {
   public static func create(
     at path: FilePath, permissions: FilePermissions = .ownerReadWrite
   ) throws(InterprocessError) {
-    try systemCall("mkfifo", "\"\(path)\"", remedy: { namingRemedy(for: $0, kind: "path") }) {
+    try systemCall("mkfifo", "\"\(path)\"", remedy: naming("path")) {
       path.withPlatformString { mkfifo($0, permissions.rawValue) }
     }
   }
@@ -27,7 +27,7 @@ public enum NamedPipe {
   ///
   /// The corresponding C function is `unlink`.
   public static func unlink(_ path: FilePath) throws(InterprocessError) {
-    try systemCall("unlink", "\"\(path)\"", remedy: { namingRemedy(for: $0, kind: "FIFO") }) {
+    try systemCall("unlink", "\"\(path)\"", remedy: naming("FIFO")) {
       path.withPlatformString { Glibc.unlink($0) }
     }
   }

@@ -141,7 +141,7 @@ public struct POSIXSemaphore: ~Copyable, @unchecked Sendable {
   /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`.
   public static func unlink(_ name: String) throws(InterprocessError) {
     let checked = try ObjectName(checking: name, for: "sem_unlink")
-    try systemCall("sem_unlink", checked.quoted, remedy: { namingRemedy(for: $0, kind: "semaphore") }) {
+    try systemCall("sem_unlink", checked.quoted, remedy: naming("semaphore")) {
       sem_unlink(name)
     }
   }

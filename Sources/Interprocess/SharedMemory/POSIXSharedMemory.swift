@@ -58,7 +58,7 @@ public struct POSIXSharedMemory: ~Copyable, Sendable, MappedMemory {
     return OwnedDescriptor(
       adopting: try systemCall(
         "shm_open", checked.quoted,
-        remedy: { namingRemedy(for: $0, kind: "shared memory") ?? generalRemedy(for: $0) }
+        remedy: naming("shared memory")
       ) {
         shm_open(name, flags | O_CLOEXEC, permissions.rawValue)
       })
@@ -72,7 +72,7 @@ public struct POSIXSharedMemory: ~Copyable, Sendable, MappedMemory {
   /// The corresponding C function is `shm_unlink`.
   public static func unlink(_ name: String) throws(InterprocessError) {
     let checked = try ObjectName(checking: name, for: "shm_unlink")
-    try systemCall("shm_unlink", checked.quoted, remedy: { namingRemedy(for: $0, kind: "shared memory") }) {
+    try systemCall("shm_unlink", checked.quoted, remedy: naming("shared memory")) {
       shm_unlink(name)
     }
   }

@@ -66,7 +66,7 @@ public struct UnixListener: ~Copyable, Sendable {
 
   /// Removes a listener's path. The corresponding C function is `unlink`.
   public static func unlink(_ path: FilePath) throws(InterprocessError) {
-    try systemCall("unlink", "\"\(path)\"", remedy: { namingRemedy(for: $0, kind: "path") }) {
+    try systemCall("unlink", "\"\(path)\"", remedy: naming("path")) {
       path.withPlatformString { Glibc.unlink($0) }
     }
   }

@@ -30,3 +30,8 @@ func namingRemedy(for reason: Errno, kind: String) -> String? {
   default: nil
   }
 }
+
+/// ``namingRemedy(for:kind:)`` for one kind, as ``systemCall(_:_:remedy:_:)`` takes it.
+func naming(_ kind: StaticString) -> (Errno) -> String? {
+  { namingRemedy(for: $0, kind: "\(kind)") }
+}
