@@ -81,7 +81,7 @@ struct PiCommand: ParsableCommand {
     if let mechanism = PiMechanism(rawValue: name) { return mechanism }
     let names = PiMechanism.allCases.map(\.rawValue)
     let suggestion = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ""
-    throw ValidationError("--via \(name): there is no such mechanism\(suggestion)")
+    throw ValidationError("there is no such mechanism\(suggestion)")
   }
 }
 

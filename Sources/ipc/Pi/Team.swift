@@ -106,6 +106,8 @@ struct Team: ~Copyable {
 
   private func check(_ ending: ProcessEnding, of worker: Int) throws {
     if ending.isSuccess { return }
+    // A signal to the whole group, Ctrl-C for one, is the reason and not the child's death.
+    try Interruption.check()
     throw JobFailure("worker \(worker) (process \(children[worker].id)) \(ending)")
   }
 }
