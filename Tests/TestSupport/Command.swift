@@ -66,7 +66,7 @@ public struct Command {
     let inherited = inheritedEnvironment.filter { entry in !environment.keys.contains { entry.hasPrefix($0 + "=") } }
     var argv = ([program] + arguments).map { strdup($0) } + [nil]
     var envp = (inherited + environment.map { "\($0)=\($1)" }).map { strdup($0) } + [nil]
-    defer { (argv + envp).forEach { free($0) } }
+    defer { for text in argv + envp { free(text) } }
     var id: pid_t = 0
     let result = posix_spawn(&id, program, &actions, &attributes, &argv, &envp)
     guard result == 0 else { throw Failure("posix_spawn(\(program)): \(String(cString: strerror(result)))") }
@@ -85,7 +85,7 @@ public struct Command {
 
   public struct Failure: Error, CustomStringConvertible {
     public let description: String
-    init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = description }
   }
 }
 
