@@ -232,6 +232,17 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
     }
   }
 
+  /// Receives the next message if there is one now. See ``tryReceive(into:)``.
+  ///
+  /// - Returns: `nil` when the queue is empty.
+  public func tryReceive() throws(InterprocessError) -> Message? {
+    var priority: UInt32?
+    let bytes = try [UInt8](receivingUpTo: maximumMessageSize) { buffer throws(InterprocessError) in
+      priority = try tryReceive(into: &buffer)
+    }
+    return priority.map { Message(bytes: bytes, priority: $0) }
+  }
+
   /// Closes the queue in this process. The corresponding C function is `mq_close`.
   public mutating func close() throws(InterprocessError) {
     try descriptor.close()
