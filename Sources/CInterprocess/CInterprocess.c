@@ -184,6 +184,8 @@ int ci_epoll_add(int epoll, int fd, bool writable, uint64_t id) {
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+void ci_epoll_remove(int epoll, int fd) { epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
+
 int ci_epoll_rearm(int epoll, int fd, uint64_t id) {
   struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = id};
   return epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);

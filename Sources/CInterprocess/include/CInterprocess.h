@@ -80,6 +80,7 @@ int ci_start_thread(void *(*body)(void *), void *argument);
 // epoll, one shot a registration: `id` comes back once, and then no more. -1 with EPERM for what is always ready.
 int ci_epoll_create(void);
 int ci_epoll_add(int epoll, int fd, bool writable, uint64_t id);
+void ci_epoll_remove(int epoll, int fd);
 int ci_epoll_rearm(int epoll, int fd, uint64_t id);
 int ci_epoll_wait(int epoll, uint64_t *ids, int count, int milliseconds);
 int ci_eventfd(unsigned value, int flags);

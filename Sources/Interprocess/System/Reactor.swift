@@ -79,7 +79,7 @@ final class Reactor: Sendable {
         state.waiters[id] = waiter
         return false
       }
-      if isCancelled { return Self.end(waiter, with: .failure(CancellationError())) }
+      if isCancelled { return end(waiter, with: .failure(CancellationError())) }
       guard ci_epoll_add(epoll.rawValue, copy, readiness == .writable, id) == 0 else {
         let reason = Errno.current
         // Plain files cannot be waited for: they are always ready.
@@ -100,16 +100,17 @@ final class Reactor: Sendable {
       }
       return waiter
     }
-    if let waiter { Self.end(waiter, with: .failure(CancellationError())) }
+    if let waiter { end(waiter, with: .failure(CancellationError())) }
   }
 
   private func finish(_ id: UInt64, with result: Result<Void, any Error>) {
     guard let waiter = state.withLock({ $0.waiters.removeValue(forKey: id) }) else { return }
-    Self.end(waiter, with: result)
+    end(waiter, with: result)
   }
 
-  /// Closing the duplicate takes it out of the epoll too.
-  private static func end(_ waiter: Waiter, with result: Result<Void, any Error>) {
+  private func end(_ waiter: Waiter, with result: Result<Void, any Error>) {
+    // Closing would not take it out of the epoll: what it is a duplicate of is still open.
+    ci_epoll_remove(epoll.rawValue, waiter.descriptor)
     close(waiter.descriptor)
     waiter.continuation.resume(with: result)
   }
