@@ -210,7 +210,21 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   ///
   /// The corresponding C function is `semctl` with `IPC_RMID`.
   public func remove() throws(InterprocessError) {
-    try systemCall("semctl", described, remedy: Self.useRemedy) { ci_semctl_value(id, 0, IPC_RMID, 0) }
+    try Self.remove(id, described)
+  }
+
+  /// Removes a set without opening it. See ``remove()``.
+  ///
+  /// The corresponding C function is `semctl` with `IPC_RMID`.
+  ///
+  /// - Throws: `Errno.notPermitted` for another user's set; `Errno.identifierRemoved` or `Errno.invalidArgument` when it
+  ///   is gone already.
+  public static func remove(id: CInt) throws(InterprocessError) {
+    try remove(id, "id \(id)")
+  }
+
+  private static func remove(_ id: CInt, _ described: String) throws(InterprocessError) {
+    try systemCall("semctl", described, remedy: useRemedy) { ci_semctl_value(id, 0, IPC_RMID, 0) }
   }
 
   /// ``perform(_:timeout:)`` without an array.
