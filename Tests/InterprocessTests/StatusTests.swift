@@ -27,20 +27,21 @@ struct StatusTests {
   func systemVQueue() throws {
     let queue = try SystemVMessageQueue(permissions: [.ownerReadWrite, .groupRead])
     defer { try? queue.remove() }
-    let fresh = try queue.status
+    let fresh = try queue.status()
     #expect(fresh.permissions.owner == getuid() && fresh.permissions.creator == getuid())
     #expect(fresh.permissions.mode == [.ownerReadWrite, .groupRead] && fresh.permissions.key == nil)
-    #expect(fresh.lastSender == nil && fresh.lastSent == nil && fresh.lastReceiver == nil)
+    #expect(fresh.lastSenderID == nil && fresh.lastSent == nil && fresh.lastReceiverID == nil)
     try queue.send([1, 2, 3], type: 1)
-    let sent = try queue.status
-    #expect(sent.messages == 1 && sent.bytes == 3 && sent.lastSender == getpid())
+    let sent = try queue.status()
+    #expect(sent.messages == 1 && sent.bytes == 3 && sent.lastSenderID == getpid())
     _ = try queue.receive()
-    #expect(try queue.status.lastReceiver == getpid())
+    #expect(try queue.status().lastReceiverID == getpid())
 
     var permissions = sent.permissions
     permissions.mode = .ownerReadWrite
-    try queue.set(permissions, maximumBytes: 100)
-    let changed = try queue.status
+    try queue.setPermissions(permissions)
+    try queue.setMaximumBytes(100)
+    let changed = try queue.status()
     #expect(changed.permissions.mode == .ownerReadWrite && changed.maximumBytes == 100)
     let full = [UInt8](repeating: 0, count: 60)
     let fits = (try queue.trySend(full.span.bytes, type: 1), try queue.trySend(full.span.bytes, type: 1))
@@ -73,18 +74,18 @@ struct StatusTests {
     let key = set.id
     defer { try? set.remove() }
     #expect(try set.values == [3, 0])
-    #expect(try set.status.count == 2 && set.status.lastOperation != nil)
+    #expect(try set.status().count == 2 && set.status().lastOperation != nil)
     try set.setValue(7, at: 1)
     try set.setValues([0, 2])
     #expect(try set.values == [0, 2])
-    #expect(try set.lastProcess() == getpid())
+    #expect(try set.lastProcessID() == getpid())
     let index = #expect(throws: InterprocessError.self) { _ = try set.value(at: 2) }
     #expect(index?.remedy == "the set has 2 semaphores, numbered from 0")
     #expect(throws: InterprocessError.self) { try set.setValues([1]) }
-    var permissions = try set.status.permissions
+    var permissions = try set.status().permissions
     permissions.mode = [.ownerReadWrite, .otherRead]
-    try set.set(permissions)
-    #expect(try set.status.permissions.mode == [.ownerReadWrite, .otherRead])
+    try set.setPermissions(permissions)
+    #expect(try set.status().permissions.mode == [.ownerReadWrite, .otherRead])
     _ = key
   }
 
@@ -116,7 +117,7 @@ struct StatusTests {
     let set = try SystemVSemaphoreSet(values: [0])
     try SystemVMessageQueue.remove(id: queue.id)
     try SystemVSemaphoreSet.remove(id: set.id)
-    #expect(throws: InterprocessError.self) { _ = try queue.status }
-    #expect(throws: InterprocessError.self) { _ = try set.status }
+    #expect(throws: InterprocessError.self) { _ = try queue.status() }
+    #expect(throws: InterprocessError.self) { _ = try set.status() }
   }
 }

@@ -12,14 +12,14 @@ extension SystemVMessageQueue {
     /// How many bytes may wait before sending does (`msg_qbytes`).
     public let maximumBytes: Int
     /// The process that sent last; `nil` when none has.
-    public let lastSender: CInt?
+    public let lastSenderID: CInt?
     /// The process that received last; `nil` when none has.
-    public let lastReceiver: CInt?
+    public let lastReceiverID: CInt?
     /// When the last message was sent, in seconds since 1970; `nil` when none was.
     public let lastSent: Int?
     /// When the last message was received, in seconds since 1970; `nil` when none was.
     public let lastReceived: Int?
-    /// When the queue was created or last changed by ``SystemVMessageQueue/set(_:maximumBytes:)``, in seconds since 1970.
+    /// When the queue was created or its settings last changed, in seconds since 1970.
     public let lastChanged: Int
 
     fileprivate init(_ status: msqid_ds) {
@@ -27,8 +27,8 @@ extension SystemVMessageQueue {
       messages = Int(status.msg_qnum)
       bytes = Int(status.__msg_cbytes)
       maximumBytes = Int(status.msg_qbytes)
-      lastSender = status.msg_lspid == 0 ? nil : status.msg_lspid
-      lastReceiver = status.msg_lrpid == 0 ? nil : status.msg_lrpid
+      lastSenderID = status.msg_lspid == 0 ? nil : status.msg_lspid
+      lastReceiverID = status.msg_lrpid == 0 ? nil : status.msg_lrpid
       lastSent = status.msg_stime == 0 ? nil : status.msg_stime
       lastReceived = status.msg_rtime == 0 ? nil : status.msg_rtime
       lastChanged = status.msg_ctime
@@ -38,28 +38,37 @@ extension SystemVMessageQueue {
   /// What the kernel keeps about the queue.
   ///
   /// The corresponding C function is `msgctl` with `IPC_STAT`.
-  public var status: Status {
-    get throws(InterprocessError) { Status(try rawStatus()) }
+  public func status() throws(InterprocessError) -> Status {
+    Status(try rawStatus())
   }
 
-  /// Changes owner, group and mode, and how many bytes may wait.
+  /// Changes owner, group and mode.
   ///
   /// The corresponding C function is `msgctl` with `IPC_SET`.
   ///
-  /// - Parameters:
-  ///   - permissions: those of ``status``, changed; `nil` leaves them.
-  ///   - maximumBytes: above `kernel.msgmnb` only for the superuser; `nil` leaves it.
-  /// - Throws: `Errno.notPermitted` for another user's queue, or past the limit.
-  public func set(
-    _ permissions: SystemVPermissions? = nil, maximumBytes: Int? = nil
-  ) throws(InterprocessError) {
+  /// - Parameter permissions: those of ``status()``, changed.
+  /// - Throws: `Errno.notPermitted` for another user's queue.
+  public func setPermissions(_ permissions: SystemVPermissions) throws(InterprocessError) {
     var status = try rawStatus()
-    permissions?.store(in: &status.msg_perm)
-    if let maximumBytes {
-      guard maximumBytes >= 0 else { throw .refused("msgctl", described, "\(maximumBytes) bytes") }
-      status.msg_qbytes = msglen_t(maximumBytes)
-    }
-    try systemCall("msgctl", described, remedy: Self.statusRemedy) { msgctl(id, IPC_SET, &status) }
+    permissions.store(in: &status.msg_perm)
+    try set(status)
+  }
+
+  /// Changes how many bytes may wait before sending does.
+  ///
+  /// The corresponding C function is `msgctl` with `IPC_SET`.
+  ///
+  /// - Throws: `Errno.notPermitted` above `kernel.msgmnb` for who is not the superuser, and for another user's queue.
+  public func setMaximumBytes(_ maximumBytes: Int) throws(InterprocessError) {
+    guard maximumBytes >= 0 else { throw .refused("msgctl", described, "\(maximumBytes) bytes; ask for 0 or more") }
+    var status = try rawStatus()
+    status.msg_qbytes = msglen_t(maximumBytes)
+    try set(status)
+  }
+
+  private func set(_ status: msqid_ds) throws(InterprocessError) {
+    var new = status
+    try systemCall("msgctl", described, remedy: Self.statusRemedy) { msgctl(id, IPC_SET, &new) }
   }
 
   private func rawStatus() throws(InterprocessError) -> msqid_ds {

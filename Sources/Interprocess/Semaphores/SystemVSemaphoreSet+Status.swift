@@ -25,17 +25,17 @@ extension SystemVSemaphoreSet {
   /// What the kernel keeps about the set.
   ///
   /// The corresponding C function is `semctl` with `IPC_STAT`.
-  public var status: Status {
-    get throws(InterprocessError) { Status(try Self.status(id, described)) }
+  public func status() throws(InterprocessError) -> Status {
+    Status(try Self.status(id, described))
   }
 
   /// Changes owner, group and mode.
   ///
   /// The corresponding C function is `semctl` with `IPC_SET`.
   ///
-  /// - Parameter permissions: those of ``status``, changed.
+  /// - Parameter permissions: those of ``status()``, changed.
   /// - Throws: `Errno.notPermitted` for another user's set.
-  public func set(_ permissions: SystemVPermissions) throws(InterprocessError) {
+  public func setPermissions(_ permissions: SystemVPermissions) throws(InterprocessError) {
     var status = try Self.status(id, described)
     permissions.store(in: &status.sem_perm)
     try systemCall("semctl", described, remedy: Self.useRemedy) { ci_semctl_status(id, IPC_SET, &status) }
@@ -103,7 +103,7 @@ extension SystemVSemaphoreSet {
   /// The process that last changed a semaphore; `nil` when none has.
   ///
   /// The corresponding C function is `semctl` with `GETPID`.
-  public func lastProcess(at index: UInt16 = 0) throws(InterprocessError) -> CInt? {
+  public func lastProcessID(at index: UInt16 = 0) throws(InterprocessError) -> CInt? {
     let process = try number(GETPID, at: index)
     return process == 0 ? nil : CInt(process)
   }
