@@ -24,8 +24,10 @@ struct ListCommand: ParsableCommand {
         ipc ls                                  everything
         ipc ls posix-message-queue unix-socket  two kinds
         ipc ls system-v-shared-memory:id=3      one object
-        ipc ls --json                           an object a line: kind, name or key and id, owner, mode, bytes,
-                                                messages, holders (process ids), stale, modified (seconds since 1970)
+        ipc ls --json                           an object a line
+
+      The keys of --json: kind, name (or key and id), owner, mode, bytes, messages, holders (process ids), stale, and \
+      modified (seconds since 1970). What cannot be known is null.
 
       The exit code is 0, 1 when an address means no object, and 64 for arguments that make no sense. What this user \
       may not see is said on standard error.

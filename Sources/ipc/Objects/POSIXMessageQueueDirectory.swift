@@ -15,8 +15,8 @@ struct POSIXMessageQueueDirectory {
     // A mount of one's own shows the queues that this process can open; one that it finds may be of other queues.
     let mount = ci_detached_mount("mqueue")
     if mount >= 0 {
-      let root = OwnedDescriptor(adopting: mount)
-      let path = "/proc/self/fd/\(root.rawValue)"
+      defer { close(mount) }
+      let path = "/proc/self/fd/\(mount)"
       device = (try? ProcFile.status(of: path)).map { FileIdentity($0).device }
       names = Self.names(in: path)
       return
@@ -35,12 +35,10 @@ struct POSIXMessageQueueDirectory {
   /// Learns the device from a queue of its own.
   private static func deviceOfAQueue() -> UInt? {
     let name = "/ipc-ls-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
-    let queue = try? POSIXMessageQueue(
-      creating: name, access: .readOnly, maximumMessages: 1, maximumMessageSize: 1)
-    guard let queue else { return nil }
-    try? POSIXMessageQueue.unlink(name)
-    var status = stat()
-    return fstat(queue.descriptor.rawValue, &status) == 0 ? FileIdentity(status).device : nil
+    guard (try? POSIXMessageQueue(creating: name, maximumMessages: 1, maximumMessageSize: 1)) != nil else { return nil }
+    defer { try? POSIXMessageQueue.unlink(name) }
+    guard let queue = try? POSIXMessageQueueFile(opening: name) else { return nil }
+    return FileIdentity(queue.status).device
   }
 
   private static func mountPoints() -> [String] {
