@@ -34,6 +34,8 @@ let package = Package(
         .product(name: "BasicContainers", package: "swift-collections"),
       ],
       swiftSettings: settings),
+    .testTarget(
+      name: "ipcTests", dependencies: ["CInterprocess", "Interprocess", "ipc", system], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )
