@@ -66,6 +66,17 @@ struct ObjectsTestsLimits {
     #expect(LogoutCleanup.setting(in: text) == value)
   }
 
+  @Test("where systemd-logind runs, one line warns of what it removes at logout")
+  func warning() throws {
+    // By its name it is told.
+    let steps = "import ctypes, os; ctypes.CDLL(None).prctl(15, b'systemd-logind'); os.write(1, b'up')"
+    try ChildProgram.whileUp(python: steps) { _ in
+      let run = try Run.ipc("limits")
+      let isWarned = run.errors.split(separator: "\n").contains { $0.contains("RemoveIPC=no") }
+      #expect(isWarned == LogoutCleanup().isOn)
+    }
+  }
+
   @Test("a drop-in has the last word, and /etc hides the file of the same name elsewhere")
   func dropIns() throws {
     let root = try Run(["mktemp", "-d"]).lines.first.map { FilePath(String($0)) }

@@ -137,11 +137,14 @@ struct ObjectsTestsListing {
   func unseen(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
     // Where the tool was built that user may not go.
-    let copy = try Run(["mktemp"]).lines.first.map { String($0) } ?? ""
-    defer { unlink(copy) }
-    let installed = try Run(["install", "-m", "755", Run.ipcPath, copy])
+    let copy = try TemporaryFile(prefix: "ipc-test")
+    let installed = try Run(["install", "-m", "755", Run.ipcPath, copy.path.string])
     try #require(installed.exitCode == 0)
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy]
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy.path.string]
+    if kind == .posixMessageQueue, try !ProcFile.text(of: "/proc/mounts").contains(" mqueue ") {
+      let all = try Run(nobody + ["ls", kind.rawValue])
+      #expect(all.errors.contains("only root may list them where no mqueue filesystem is mounted"))
+    }
     let run = try Run(nobody + ["ls", "--json", object.text])
     #expect(run.output.contains("\"holders\":[],\"stale\":false"), "\(run.errors)")
     #expect(run.errors.contains("cannot be seen: holders may be missing; see them with sudo"))
@@ -149,6 +152,15 @@ struct ObjectsTestsListing {
     #expect(refused.exitCode == 1)
     #expect(refused.errors.contains("\(object.text): not removed, somebody whom this user cannot see may hold it"))
     #expect(object.exists)
+    withExtendedLifetime(copy) {}
+  }
+
+  @Test("output that cannot be written is an error")
+  func fullOutput() throws {
+    let object = try TestObject(stale: .posixSemaphore)
+    let run = try Run(["sh", "-c", "exec \"$0\" ls \"$1\" > /dev/full", Run.ipcPath, object.text])
+    #expect(run.exitCode == 1)
+    #expect(run.errors.contains("write(standard output): No space left on device"))
   }
 
   @Test("a socket is found by any spelling of its path, and abstract ones by their name")

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 
 struct LimitsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -11,8 +10,8 @@ struct LimitsCommand: ParsableCommand {
       it. Sizes are in bytes unless pages are named.
 
       A limit set with sysctl lasts until the machine restarts: to keep it, write the setting into a file in \
-      /etc/sysctl.d. RLIMIT_ limits are a process's own, inherited by its children: prlimit as shown changes those of the \
-      shell it is typed into; a service has LimitNOFILE= and LimitMSGQUEUE= in its unit.
+      /etc/sysctl.d. RLIMIT_ limits are a process's own, inherited by its children: prlimit as shown changes those of \
+      the shell it is typed into; a service has LimitNOFILE= and LimitMSGQUEUE= in its unit.
 
       It warns where systemd-logind removes a user's objects at logout (RemoveIPC), a surprise for services that run \
       as a regular user.
@@ -31,7 +30,7 @@ struct LimitsCommand: ParsableCommand {
     let limits = KernelLimit.all()
     let lines = json ? limits.map(\.json) : KernelLimit.table(of: limits)
     for line in lines { print(line) }
-    fflush(nil)
+    try finishOutput()
     if let warning = LogoutCleanup.warning() { complain(warning) }
   }
 }

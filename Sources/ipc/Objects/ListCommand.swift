@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -48,7 +47,7 @@ struct ListCommand: ParsableCommand {
     } else if !listing.objects.isEmpty {
       for line in ListedObject.table(of: listing.objects) { print(line) }
     }
-    fflush(nil)
+    try finishOutput()
     for notice in listing.notices { complain(notice) }
     for address in listing.missing { complain(address.isUnknown) }
     if !listing.missing.isEmpty { throw ExitCode.failure }

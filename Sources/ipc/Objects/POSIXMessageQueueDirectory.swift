@@ -11,6 +11,9 @@ struct POSIXMessageQueueDirectory {
   /// Every queue's name, with its slash; `nil` where they cannot be listed.
   let names: [String]?
 
+  /// Where the filesystem is mounted, if it is.
+  private let mountPoint: String?
+
   init() {
     // A mount of one's own shows the queues that this process can open; one that it finds may be of other queues.
     let mount = ci_detached_mount("mqueue")
@@ -19,13 +22,20 @@ struct POSIXMessageQueueDirectory {
       let path = "/proc/self/fd/\(mount)"
       device = (try? ProcFile.status(of: path)).map { FileIdentity($0).device }
       names = Self.names(in: path)
+      mountPoint = nil
       return
     }
     let device = Self.deviceOfAQueue()
     self.device = device
-    names = device.flatMap { device in
+    mountPoint = device.flatMap { device in
       Self.mountPoints().first { (try? ProcFile.status(of: $0)).map { FileIdentity($0).device } == device }
-    }.flatMap(Self.names)
+    }
+    names = mountPoint.flatMap(Self.names)
+  }
+
+  /// What the filesystem says of a queue that this user may not open.
+  func status(of name: String) -> stat? {
+    mountPoint.flatMap { try? ProcFile.status(of: $0 + name) }
   }
 
   private static func names(in path: String) -> [String]? {
