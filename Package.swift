@@ -34,8 +34,19 @@ let package = Package(
         .product(name: "BasicContainers", package: "swift-collections"),
       ],
       swiftSettings: settings),
+
+    // What the tests of both targets need: running programs, the peers, and a look at what is left behind.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    // Forks, which the process that runs the tests may not do: it has threads.
+    .executableTarget(
+      name: "forked-process-helper", dependencies: ["Interprocess", system], path: "Tests/ForkedProcessHelper",
+      swiftSettings: settings),
     .testTarget(
-      name: "ipcTests", dependencies: ["CInterprocess", "Interprocess", "ipc", system], swiftSettings: settings),
+      name: "InterprocessTests", dependencies: ["Interprocess", "TestSupport", "forked-process-helper", system],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

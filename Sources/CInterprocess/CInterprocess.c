@@ -7,8 +7,11 @@
 #include <linux/futex.h>
 #include <linux/memfd.h>
 #include <linux/mount.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -159,6 +162,8 @@ int ci_semtimedop(int id, struct sembuf *operations, size_t count, const struct 
   return semtimedop(id, operations, count, timeout);
 }
 
+pid_t ci_thread_id(void) { return (pid_t)syscall(SYS_gettid); }
+
 bool ci_waits_on_system_v_queue(long number) { return number == SYS_msgrcv || number == SYS_msgsnd; }
 
 bool ci_waits_on_system_v_semaphore(long number) {
@@ -169,9 +174,10 @@ bool ci_waits_on_system_v_semaphore(long number) {
   return number == SYS_semtimedop;
 }
 
-int ci_interrupt_timer_start(timer_t *timer, int signal, struct timespec first, struct timespec interval) {
+int ci_interrupt_timer_start_for(pid_t thread, timer_t *timer, int signal, struct timespec first,
+                                 struct timespec interval) {
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal};
-  event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+  event._sigev_un._tid = thread;
   if (timer_create(CLOCK_MONOTONIC, &event, timer) != 0) return -1;
   struct itimerspec times = {.it_value = first, .it_interval = interval};
   if (timer_settime(*timer, 0, &times, NULL) != 0) {
@@ -180,6 +186,81 @@ int ci_interrupt_timer_start(timer_t *timer, int signal, struct timespec first, 
   }
   return 0;
 }
+
+int ci_start_thread(void *(*body)(void *), void *argument) {
+  sigset_t all, previous;
+  sigfillset(&all);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_sigmask(SIG_SETMASK, &all, &previous);
+  pthread_t thread;
+  int result = pthread_create(&thread, &attributes, body, argument);
+  pthread_sigmask(SIG_SETMASK, &previous, NULL);
+  pthread_attr_destroy(&attributes);
+  errno = result;
+  return result == 0 ? 0 : -1;
+}
+
+int ci_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int ci_epoll_add(int epoll, int fd, bool writable, uint64_t id) {
+  struct epoll_event event = {.events = (writable ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT, .data.u64 = id};
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+void ci_epoll_remove(int epoll, int fd) { epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
+
+int ci_epoll_rearm(int epoll, int fd, uint64_t id) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = id};
+  return epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+}
+
+int ci_epoll_wait(int epoll, uint64_t *ids, int count, int milliseconds) {
+  struct epoll_event events[64];
+  int ready = epoll_wait(epoll, events, count < 64 ? count : 64, milliseconds);
+  for (int i = 0; i < ready; i++) ids[i] = events[i].data.u64;
+  return ready;
+}
+
+int ci_eventfd(unsigned value, int flags) { return eventfd(value, flags); }
+int ci_eventfd_nonblocking_flags(void) { return EFD_CLOEXEC | EFD_NONBLOCK; }
+
+static void notify_thread(union sigval value) {
+  uint64_t one = 1;
+  if (write(value.sival_int, &one, sizeof one) < 0) return;
+}
+
+static void notify_signal(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)context;
+  int reason = errno;
+  uint64_t one = 1;
+  // Anybody may send the signal; only a queue's notification carries a descriptor.
+  if (info->si_code == SI_MESGQ && write(info->si_value.sival_int, &one, sizeof one) < 0) errno = reason;
+  errno = reason;
+}
+
+int ci_mq_notify_thread(mqd_t queue, int eventfd) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_value.sival_int = eventfd};
+  event.sigev_notify_function = notify_thread;
+  return mq_notify(queue, &event);
+}
+
+int ci_mq_notify_signal(mqd_t queue, int signal, int eventfd) {
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signal, .sigev_value.sival_int = eventfd};
+  return mq_notify(queue, &event);
+}
+
+int ci_mq_notify_none(mqd_t queue) { return mq_notify(queue, NULL); }
+
+int ci_notify_handle_signal(int signal) {
+  struct sigaction action = {.sa_sigaction = notify_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  return sigaction(signal, &action, NULL);
+}
+
+int ci_msg_except(void) { return MSG_EXCEPT; }
+int ci_msg_noerror(void) { return MSG_NOERROR; }
 
 int ci_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout) {
   return (int)syscall(SYS_futex, word, FUTEX_WAIT, expected, timeout, NULL, 0);

@@ -12,7 +12,9 @@ struct IPC: ParsableCommand {
       `ipc ls` shows the queues, memory, semaphores and sockets on this machine and who holds them, `ipc rm` removes \
       them, and `ipc limits` shows what the kernel allows.
       """,
-    subcommands: [PiCommand.self, ListCommand.self, RemoveCommand.self, LimitsCommand.self])
+    subcommands: [
+      PiCommand.self, ListCommand.self, RemoveCommand.self, LimitsCommand.self, SendCommand.self, ReceiveCommand.self,
+    ])
 }
 
 // Synchronous on purpose: a process that has begun to use Swift's concurrency has threads, and may not fork any more.

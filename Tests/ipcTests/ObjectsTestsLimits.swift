@@ -1,6 +1,7 @@
 import Glibc
 import Interprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ipc
@@ -9,7 +10,7 @@ import Testing
 struct ObjectsTestsLimits {
   @Test("every limit is shown with its effect")
   func table() throws {
-    let run = try Run.ipc("limits")
+    let run = try runIPC("limits")
     #expect(run.exitCode == 0)
     for name in [
       "fs.mqueue.msg_max", "kernel.msgmax", "kernel.sem SEMOPM", "kernel.shmmni", "RLIMIT_MSGQUEUE", "RLIMIT_NOFILE",
@@ -37,7 +38,7 @@ struct ObjectsTestsLimits {
   @Test(
     "a queue is charged to its user as the kernel charges it", .enabled(if: geteuid() == 0, "only root lists queues"))
   func charge() throws {
-    let name = uniqueName()
+    let name = Unique.name()
     let queue = try POSIXMessageQueue(creating: name, maximumMessages: 10, maximumMessageSize: 8192)
     defer { try? POSIXMessageQueue.unlink(name) }
     // The kernel refuses this queue where RLIMIT_MSGQUEUE is one byte less (tried).
@@ -69,9 +70,9 @@ struct ObjectsTestsLimits {
   @Test("where systemd-logind runs, one line warns of what it removes at logout")
   func warning() throws {
     // By its name it is told.
-    let steps = "import ctypes, os; ctypes.CDLL(None).prctl(15, b'systemd-logind'); os.write(1, b'up')"
-    try ChildProgram.whileUp(python: steps) { _ in
-      let run = try Run.ipc("limits")
+    let steps = "import ctypes, os; ctypes.CDLL(None).prctl(15, b'systemd-logind')"
+    try whileUp(python: steps) { _ in
+      let run = try runIPC("limits")
       let isWarned = run.errors.split(separator: "\n").contains { $0.contains("RemoveIPC=no") }
       #expect(isWarned == LogoutCleanup().isOn)
     }
@@ -79,13 +80,13 @@ struct ObjectsTestsLimits {
 
   @Test("a drop-in has the last word, and /etc hides the file of the same name elsewhere")
   func dropIns() throws {
-    let root = try Run(["mktemp", "-d"]).lines.first.map { FilePath(String($0)) }
+    let root = try runProgram(["mktemp", "-d"]).lines.first.map { FilePath(String($0)) }
     let folder = try #require(root)
-    defer { _ = try? Run(["rm", "-r", folder.string]) }
+    defer { _ = try? runProgram(["rm", "-r", folder.string]) }
     #expect(LogoutCleanup(root: folder).isOn)
     func write(_ path: String, _ setting: String) throws {
       let file = folder.appending(path)
-      let run = try Run([
+      let run = try runProgram([
         "sh", "-c", "mkdir -p \"$(dirname \"$0\")\" && printf '[Login]\\nRemoveIPC=%s\\n' \"$1\" > \"$0\"", file.string,
         setting,
       ])

@@ -1,6 +1,7 @@
 import Glibc
 import Interprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ipc
@@ -10,12 +11,12 @@ struct ObjectsTestsListing {
   @Test("what nobody holds is stale, in the table and in JSON", arguments: ObjectKind.listed)
   func stale(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
-    let table = try Run.ipc("ls", object.text)
+    let table = try runIPC("ls", object.text)
     #expect(table.exitCode == 0)
     #expect(table.lines.count == 2)
     #expect(table.lines.last?.hasPrefix(kind.rawValue) == true)
     #expect(table.lines.last?.hasSuffix("  stale") == true)
-    let json = try Run.ipc("ls", "--json", object.text)
+    let json = try runIPC("ls", "--json", object.text)
     #expect(json.lines.count == 1)
     #expect(json.output.contains(#""holders":[],"stale":true,"#))
   }
@@ -24,9 +25,9 @@ struct ObjectsTestsListing {
   func held(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
     try object.whileHeld { holder in
-      let json = try Run.ipc("ls", "--json", object.text)
+      let json = try runIPC("ls", "--json", object.text)
       #expect(json.output.contains("\"holders\":[\(holder)],\"stale\":false,"), "\(json.output) \(json.errors)")
-      #expect(try Run.ipc("ls", object.text).output.contains("\(holder) python3"))
+      #expect(try runIPC("ls", object.text).output.contains("\(holder) python3"))
     }
   }
 
@@ -34,24 +35,25 @@ struct ObjectsTestsListing {
   func inherited() throws {
     let memory = try TestObject(stale: .posixSharedMemory)
     guard case .name(let name) = memory.address.place else { return }
-    let file = try FileDescriptor.open("/dev/shm\(name)", .readOnly, options: .closeOnExec)
-    let holder = try ChildProgram(["sleep", "60"], descriptors: [file.rawValue])
-    try file.close()
-    let run = try withExtendedLifetime(holder) { try Run.ipc("ls", "--json", memory.text) }
-    #expect(run.output.contains("\"holders\":[\(holder.id)]"))
+    _ = try runProgram(["sh", "-c", "exec sleep 60 < /dev/shm\(name)"]) { holder in
+      try wait { holder.processName == "sleep" }
+      let run = try runIPC("ls", "--json", memory.text)
+      #expect(run.output.contains("\"holders\":[\(holder)]"))
+      kill(holder, SIGKILL)
+    }
   }
 
   @Test("JSON has what each kind has, with its units")
   func details() throws {
-    let user = try Run(["id", "-un"]).lines.first ?? ""
+    let user = try runProgram(["id", "-un"]).lines.first ?? ""
     let queue = try TestObject(stale: .posixMessageQueue)
-    let queueLine = try Run.ipc("ls", "--json", queue.text).output
+    let queueLine = try runIPC("ls", "--json", queue.text).output
     #expect(queueLine.contains(#""owner":"\#(user)","mode":"0600","bytes":5,"messages":1,"#), "\(queueLine)")
     let memory = try TestObject(stale: .posixSharedMemory)
-    let memoryLine = try Run.ipc("ls", "--json", memory.text).output
+    let memoryLine = try runIPC("ls", "--json", memory.text).output
     #expect(memoryLine.contains(#""mode":"0600","bytes":8192,"messages":null,"#), "\(memoryLine)")
     let systemV = try TestObject(stale: .systemVMessageQueue)
-    let systemVLine = try Run.ipc("ls", "--json", systemV.text).output
+    let systemVLine = try runIPC("ls", "--json", systemV.text).output
     guard case .key(let key) = systemV.address.place else { return }
     #expect(systemVLine.contains(#"{"kind":"system-v-message-queue","key":"\#(key)","id":"#), "\(systemVLine)")
     #expect(systemVLine.contains(#""bytes":3,"messages":1,"#), "\(systemVLine)")
@@ -60,7 +62,7 @@ struct ObjectsTestsListing {
   @Test("the time of the last change is in seconds since 1970", arguments: ObjectKind.listed)
   func modified(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
-    let line = try Run.ipc("ls", "--json", object.text).output
+    let line = try runIPC("ls", "--json", object.text).output
     let digits = try #require(line.split(separator: "\"modified\":").last).prefix { $0.isNumber }
     let seconds = try #require(Int(digits))
     #expect(abs(seconds - time(nil)) < 60)
@@ -70,7 +72,7 @@ struct ObjectsTestsListing {
   func everything() throws {
     let queue = try TestObject(stale: .posixMessageQueue)
     let set = try TestObject(stale: .systemVSemaphore)
-    let json = try Run.ipc("ls", "--json")
+    let json = try runIPC("ls", "--json")
     #expect(json.exitCode == 0)
     for object in [queue.address, set.address] {
       let place = String(object.description.dropFirst(object.kind.rawValue.count + 1))
@@ -79,14 +81,14 @@ struct ObjectsTestsListing {
     let check = "import json, sys; [json.loads(line) for line in open(sys.argv[1])]"
     let file = try TemporaryFile(prefix: "ipc-test")
     try file.write(Array(json.output.utf8))
-    #expect(try Run(["python3", "-c", check, file.path.string]).exitCode == 0)
+    #expect(try runProgram(["python3", "-c", check, file.path.string]).exitCode == 0)
   }
 
   @Test("a kind lists that kind only")
   func oneKind() throws {
     let memory = try TestObject(stale: .posixSharedMemory)
     let semaphore = try TestObject(stale: .posixSemaphore)
-    let run = try Run.ipc("ls", "--json", "posix-shared-memory")
+    let run = try runIPC("ls", "--json", "posix-shared-memory")
     #expect(run.lines.allSatisfy { $0.hasPrefix(#"{"kind":"posix-shared-memory","#) })
     #expect(run.output.contains(memory.text.split(separator: "/").last ?? "?"))
     #expect(!run.output.contains(semaphore.text.split(separator: "/").last ?? "?"))
@@ -98,13 +100,11 @@ struct ObjectsTestsListing {
     let address = "system-v-message-queue:id=\(queue.id)"
     defer { try? queue.remove() }
     // Never used: nobody knows, and so it is not called stale.
-    #expect(try Run.ipc("ls", "--json", address).output.contains(#""holders":[],"stale":false"#))
-    let waiter = try ChildProgram(
-      ["python3", "-c", "import ctypes; ctypes.CDLL(None).msgrcv(\(queue.id), bytes(64), 8, 0, 0)"])
-    try withExtendedLifetime(waiter) {
-      try ChildProgram.wait {
-        try Run.ipc("ls", "--json", address).output.contains("\"holders\":[\(waiter.id)],\"stale\":false")
-      }
+    #expect(try runIPC("ls", "--json", address).output.contains(#""holders":[],"stale":false"#))
+    let steps = "import ctypes; ctypes.CDLL(None).msgrcv(\(queue.id), bytes(64), 8, 0, 0)"
+    _ = try runProgram(["python3", "-c", steps]) { waiter in
+      try wait { try runIPC("ls", "--json", address).output.contains("\"holders\":[\(waiter)],\"stale\":false") }
+      kill(waiter, SIGKILL)
     }
   }
 
@@ -119,12 +119,11 @@ struct ObjectsTestsListing {
       f = os.open('/dev/shm\(name)', os.O_RDWR)
       socket.send_fds(a, [b'x'], [f])
       os.close(f)
-      os.write(1, b'up')
       """
-    try ChildProgram.whileUp(python: steps) { _ in
-      let listed = try Run.ipc("ls", "--json", memory.text)
+    try whileUp(python: steps) { _ in
+      let listed = try runIPC("ls", "--json", memory.text)
       #expect(listed.output.contains("\"holders\":[],\"stale\":false"))
-      let refused = try Run.ipc("rm", memory.text)
+      let refused = try runIPC("rm", memory.text)
       #expect(refused.errors.contains("--force"))
       #expect(memory.exists)
     }
@@ -138,17 +137,17 @@ struct ObjectsTestsListing {
     let object = try TestObject(stale: kind)
     // Where the tool was built that user may not go.
     let copy = try TemporaryFile(prefix: "ipc-test")
-    let installed = try Run(["install", "-m", "755", Run.ipcPath, copy.path.string])
+    let installed = try runProgram(["install", "-m", "755", Package.program("ipc"), copy.path.string])
     try #require(installed.exitCode == 0)
     let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy.path.string]
     if kind == .posixMessageQueue, try !ProcFile.text(of: "/proc/mounts").contains(" mqueue ") {
-      let all = try Run(nobody + ["ls", kind.rawValue])
+      let all = try runProgram(nobody + ["ls", kind.rawValue])
       #expect(all.errors.contains("only root may list them where no mqueue filesystem is mounted"))
     }
-    let run = try Run(nobody + ["ls", "--json", object.text])
+    let run = try runProgram(nobody + ["ls", "--json", object.text])
     #expect(run.output.contains("\"holders\":[],\"stale\":false"), "\(run.errors)")
     #expect(run.errors.contains("cannot be seen: holders may be missing; see them with sudo"))
-    let refused = try Run(nobody + ["rm", object.text])
+    let refused = try runProgram(nobody + ["rm", object.text])
     #expect(refused.exitCode == 1)
     #expect(refused.errors.contains("\(object.text): not removed, somebody whom this user cannot see may hold it"))
     #expect(object.exists)
@@ -158,7 +157,7 @@ struct ObjectsTestsListing {
   @Test("output that cannot be written is an error")
   func fullOutput() throws {
     let object = try TestObject(stale: .posixSemaphore)
-    let run = try Run(["sh", "-c", "exec \"$0\" ls \"$1\" > /dev/full", Run.ipcPath, object.text])
+    let run = try runProgram(["sh", "-c", "exec \"$0\" ls \"$1\" > /dev/full", Package.program("ipc"), object.text])
     #expect(run.exitCode == 1)
     #expect(run.errors.contains("write(standard output): No space left on device"))
   }
@@ -168,12 +167,12 @@ struct ObjectsTestsListing {
     let socket = try TestObject(stale: .unixSocket)
     guard case .name(let path) = socket.address.place else { return }
     try socket.whileHeld { holder in
-      let run = try Run.ipc("ls", "--json", "unix-socket:/tmp/.." + path)
+      let run = try runIPC("ls", "--json", "unix-socket:/tmp/.." + path)
       #expect(run.output.contains("\"holders\":[\(holder)]"))
     }
-    let name = "ipc-test\(uniqueName())"
+    let name = "ipc-test\(Unique.name())"
     let listener = try UnixListener(at: .abstract(name))
-    let run = try Run.ipc("ls", "--json", "unix-socket:@\(name)")
+    let run = try runIPC("ls", "--json", "unix-socket:@\(name)")
     #expect(run.output.contains("\"name\":\"@\(name)\""))
     #expect(run.output.contains("\"mode\":null"))
     #expect(run.output.contains("\"holders\":[\(getpid())]"))
@@ -183,7 +182,7 @@ struct ObjectsTestsListing {
   @Test("an address of nothing is an error that names it, and the others are listed")
   func unknown() throws {
     let memory = try TestObject(stale: .posixSharedMemory)
-    let run = try Run.ipc("ls", "posix-semaphore:/ipc-test-none", memory.text)
+    let run = try runIPC("ls", "posix-semaphore:/ipc-test-none", memory.text)
     #expect(run.exitCode == 1)
     #expect(run.errors.contains("ipc: posix-semaphore:/ipc-test-none: there is no such object"))
     #expect(run.lines.count == 2)
@@ -191,7 +190,7 @@ struct ObjectsTestsListing {
 
   @Test("an unknown kind is an error that suggests the nearest one")
   func unknownKind() throws {
-    let run = try Run.ipc("ls", "posix-semafore")
+    let run = try runIPC("ls", "posix-semafore")
     #expect(run.exitCode == 64)
     #expect(run.output.isEmpty)
     #expect(run.errors.contains("did you mean posix-semaphore?"))

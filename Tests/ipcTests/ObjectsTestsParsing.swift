@@ -2,6 +2,7 @@ import CInterprocess
 import Glibc
 import Interprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ipc
@@ -70,10 +71,10 @@ struct ObjectsTestsParsing {
   func escapes() throws {
     let name = "/q\"\\\u{1B}[2J\n\u{7F}é\u{202E}"
     #expect(name.printable == "/q\"\\\\u{1B}[2J\\u{A}\\u{7F}é\\u{202E}")
-    let bytes = name.utf8.map { String($0) }.joined(separator: ",")
-    let python = try Run.python(
-      "import json; assert json.loads(bytes([\(name.json.utf8.map { String($0) }.joined(separator: ","))])) "
-        + "== bytes([\(bytes)]).decode()")
+    func list(_ text: String) -> String { "bytes([\(text.utf8.map { String($0) }.joined(separator: ","))])" }
+    let python = try runProgram([
+      "python3", "-c", "import json; assert json.loads(\(list(name.json))) == \(list(name)).decode()",
+    ])
     #expect(python.exitCode == 0, "\(python.errors)")
   }
 

@@ -1,6 +1,7 @@
 import Glibc
 import Interprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ipc
@@ -11,7 +12,7 @@ struct ObjectsTestsRemoving {
   func removes(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
     #expect(object.exists)
-    let run = try Run.ipc("rm", object.text)
+    let run = try runIPC("rm", object.text)
     #expect(run.exitCode == 0, "\(run.errors)")
     #expect(run.output == "removed \(object.text)\n")
     #expect(!object.exists)
@@ -21,15 +22,15 @@ struct ObjectsTestsRemoving {
   func held(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
     try object.whileHeld { holder in
-      let refused = try Run.ipc("rm", object.text)
+      let refused = try runIPC("rm", object.text)
       #expect(refused.exitCode == 1)
       #expect(refused.output.isEmpty)
       #expect(refused.errors.contains("\(object.text): not removed, process \(holder) (python3) holds it; --force"))
       #expect(object.exists)
-      let staleOnly = try Run.ipc("rm", "--stale", "--yes", object.text)
+      let staleOnly = try runIPC("rm", "--stale", "--yes", object.text)
       #expect(staleOnly.output == "nothing is stale\n")
       #expect(object.exists)
-      let forced = try Run.ipc("rm", "--force", object.text)
+      let forced = try runIPC("rm", "--force", object.text)
       #expect(forced.exitCode == 0, "\(forced.errors)")
       // A socket without its path goes on listening; the others have lost their names.
       if kind == .unixSocket {
@@ -44,7 +45,7 @@ struct ObjectsTestsRemoving {
   func others() throws {
     let first = try TestObject(stale: .posixSharedMemory)
     let second = try TestObject(stale: .systemVSharedMemory)
-    let run = try Run.ipc("rm", first.text, "posix-semaphore:/ipc-test-none", "nonsense", second.text)
+    let run = try runIPC("rm", first.text, "posix-semaphore:/ipc-test-none", "nonsense", second.text)
     #expect(run.exitCode == 1)
     #expect(run.errors.contains("posix-semaphore:/ipc-test-none: there is no such object"))
     #expect(run.errors.contains("\"nonsense\": there is no such kind"))
@@ -56,16 +57,16 @@ struct ObjectsTestsRemoving {
   func byNumber() throws {
     let id = try SystemVSemaphoreSet(values: [1]).id
     // This process has initialised it, and lives.
-    let refused = try Run.ipc("rm", "system-v-semaphore:id=\(id)")
+    let refused = try runIPC("rm", "system-v-semaphore:id=\(id)")
     #expect(refused.errors.contains("process \(getpid())"))
-    #expect(try Run.ipc("rm", "--force", "system-v-semaphore:id=\(id)").exitCode == 0)
+    #expect(try runIPC("rm", "--force", "system-v-semaphore:id=\(id)").exitCode == 0)
     #expect(throws: InterprocessError.self) { try SystemVSemaphoreSet.remove(id: id) }
   }
 
   @Test("a path that is no socket stays")
   func noSocket() throws {
     let file = try TemporaryFile(prefix: "ipc-test")
-    let run = try Run.ipc("rm", "--force", "unix-socket:\(file.path)")
+    let run = try runIPC("rm", "--force", "unix-socket:\(file.path)")
     #expect(run.exitCode == 1)
     #expect(access(file.path.string, F_OK) == 0)
   }
@@ -75,7 +76,7 @@ struct ObjectsTestsRemoving {
     let stale = try TestObject(stale: .posixSharedMemory)
     let held = try TestObject(stale: .posixSharedMemory)
     try held.whileHeld { _ in
-      let run = try Run.ipc("rm", "--stale", "--dry-run", stale.text, held.text)
+      let run = try runIPC("rm", "--stale", "--dry-run", stale.text, held.text)
       #expect(run.exitCode == 0)
       #expect(run.output.contains("would remove \(stale.text)"))
       #expect(!run.output.contains(held.text))
@@ -86,7 +87,7 @@ struct ObjectsTestsRemoving {
   @Test("without a terminal and without --yes nothing is removed")
   func refusesToAsk() throws {
     let object = try TestObject(stale: .posixSemaphore)
-    let run = try Run.ipc("rm", "--stale", object.text)
+    let run = try runIPC("rm", "--stale", object.text)
     #expect(run.exitCode == 1)
     #expect(run.errors.contains("--yes"))
     #expect(object.exists)
@@ -96,7 +97,7 @@ struct ObjectsTestsRemoving {
   func yes() throws {
     let stale = try TestObject(stale: .posixMessageQueue)
     let other = try TestObject(stale: .posixMessageQueue)
-    let run = try Run.ipc("rm", "--stale", "--yes", stale.text)
+    let run = try runIPC("rm", "--stale", "--yes", stale.text)
     #expect(run.exitCode == 0, "\(run.errors)")
     #expect(!stale.exists)
     #expect(other.exists)
@@ -119,7 +120,7 @@ struct ObjectsTestsRemoving {
       except OSError: pass
       sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
       """
-    let run = try Run(["python3", "-c", script, Run.ipcPath, object.text, answer])
+    let run = try runProgram(["python3", "-c", script, Package.program("ipc"), object.text, answer])
     #expect(run.exitCode == (stays ? 1 : 0), "\(run.errors)")
     #expect(object.exists == stays)
   }
@@ -131,7 +132,7 @@ struct ObjectsTestsRemoving {
       ["rm", "--stale", "--yes", "named-pipe"],
     ])
   func refused(arguments: [String]) throws {
-    let run = try Run([Run.ipcPath] + arguments)
+    let run = try runProgram([Package.program("ipc")] + arguments)
     #expect(run.exitCode == 64)
     #expect(run.output.isEmpty)
     #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")

@@ -1,17 +1,40 @@
 import Glibc
 import Interprocess
 import SystemPackage
+import TestSupport
 import Testing
 
 @testable import ipc
 
-/// A name that no other test, and nobody else, uses.
-func uniqueName() -> String {
-  "/ipc-test-\(getpid())-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
+/// Runs the tool.
+func runIPC(_ arguments: String...) throws -> Command {
+  try Command.run(Package.program("ipc"), arguments)
 }
 
-func uniqueKey() throws -> SystemVKey {
-  try #require(SystemVKey(exactly: UInt32.random(in: 1 ... .max)))
+/// Runs a program found along PATH.
+func runProgram(_ words: [String], whileRunning: (pid_t) throws -> Void = { _ in }) throws -> Command {
+  try Command.run("/usr/bin/env", words, whileRunning: whileRunning)
+}
+
+/// Waits until something holds.
+func wait(until condition: () throws -> Bool) throws {
+  let deadline = ContinuousClock.now + generous
+  while try !condition() {
+    if ContinuousClock.now > deadline { throw Command.Failure("still waiting after \(generous)") }
+    usleep(5_000)
+  }
+}
+
+/// Calls `body` while a program runs that does what `script` says and then waits, and kills it then.
+func whileUp(python script: String, _ body: (_ process: pid_t) throws -> Void) throws {
+  // It goes once the script has done its steps.
+  let marker = try TemporaryFile(prefix: "ipc-test")
+  let path = marker.path.string
+  _ = try runProgram(["python3", "-c", "\(script)\nimport os, time; os.unlink('\(path)'); time.sleep(60)"]) { process in
+    try wait { access(path, F_OK) == -1 }
+    try body(process)
+    kill(process, SIGKILL)
+  }
 }
 
 /// An object of a kind that a test made and nobody holds; it goes with the test.
@@ -28,35 +51,35 @@ final class TestObject {
   convenience init(stale kind: ObjectKind) throws {
     switch kind {
     case .posixMessageQueue:
-      let name = uniqueName()
+      let name = Unique.name()
       let queue = try POSIXMessageQueue(creating: name, maximumMessages: 3, maximumMessageSize: 16)
       try queue.send(Array("hello".utf8))
       self.init(kind, .name(name)) { try? POSIXMessageQueue.unlink(name) }
     case .posixSharedMemory:
-      let name = uniqueName()
+      let name = Unique.name()
       _ = try POSIXSharedMemory(creating: name, byteCount: 8192)
       self.init(kind, .name(name)) { try? POSIXSharedMemory.unlink(name) }
     case .posixSemaphore:
-      let name = uniqueName()
+      let name = Unique.name()
       _ = try POSIXSemaphore(creating: name, value: 1)
       self.init(kind, .name(name)) { try? POSIXSemaphore.unlink(name) }
     case .systemVMessageQueue:
-      let key = try uniqueKey()
+      let key = try #require(SystemVKey(rawValue: Unique.key()))
       let id = try SystemVMessageQueue(creating: key).id
       self.init(kind, .key(key)) { try? SystemVMessageQueue(id: id).remove() }
       // Somebody who lives no more used it last.
       try Self.call("msgsnd(\(id), b'\\1' + bytes(7) + b'abc', 3, 0)")
     case .systemVSharedMemory:
-      let key = try uniqueKey()
+      let key = try #require(SystemVKey(rawValue: Unique.key()))
       let id = try SystemVSharedMemory(creating: key, byteCount: 4096).id
       self.init(kind, .key(key)) { try? SystemVSharedMemory.remove(id: id) }
     case .systemVSemaphore:
-      let key = try uniqueKey()
+      let key = try #require(SystemVKey(rawValue: Unique.key()))
       let id = try SystemVSemaphoreSet(creating: key, values: [1]).id
       self.init(kind, .key(key)) { try? SystemVSemaphoreSet.remove(id: id) }
       try Self.call("semop(\(id), bytes([0, 0, 1, 0, 0, 0]), 1)")
     case .unixSocket, .namedPipe:
-      let path = FilePath("/tmp").appending(String(uniqueName().dropFirst()))
+      let path = FilePath("/tmp").appending(String(Unique.name().dropFirst()))
       _ = try UnixListener(at: .path(path))
       self.init(.unixSocket, .name(path.string)) { try? UnixListener.unlink(path) }
     }
@@ -68,8 +91,8 @@ final class TestObject {
   }
 
   private static func call(_ call: String) throws {
-    let run = try Run.python("import ctypes; assert ctypes.CDLL(None).\(call) == 0")
-    try #require(run.exitCode == 0, "\(run.errors)")
+    let python = try runProgram(["python3", "-c", "import ctypes; assert ctypes.CDLL(None).\(call) == 0"])
+    try #require(python.exitCode == 0, "\(python.errors)")
   }
 
   /// Calls `body` while another process holds the object.
@@ -91,22 +114,6 @@ final class TestObject {
         "import socket; os.unlink('\(path)'); s = socket.socket(socket.AF_UNIX); s.bind('\(path)'); s.listen()"
       default: "raise SystemExit('no such object')"
       }
-    let script = "import ctypes, os; c = ctypes.CDLL(None)\n\(steps)\nos.write(1, b'up')"
-    try ChildProgram.whileUp(python: script, body)
-  }
-}
-
-extension ChildProgram {
-  /// Calls `body` while a process is there that has done what `script` says; the script's last step is to write `up`.
-  static func whileUp(python script: String, _ body: (_ process: pid_t) throws -> Void) throws {
-    var pipe = try Pipe()
-    let program = try ChildProgram(
-      ["python3", "-c", script + "\nimport time; time.sleep(60)"],
-      descriptors: [STDERR_FILENO, pipe.writer.descriptor.rawValue, STDERR_FILENO])
-    try pipe.writer.close()
-    let word = try pipe.reader.read(upTo: 2, timeout: .seconds(10))
-    try #require(word == Array("up".utf8), "the process did not come up: \(script)")
-    // It ends with its last use.
-    try withExtendedLifetime(program) { try body(program.id) }
+    try whileUp(python: "import ctypes, os; c = ctypes.CDLL(None)\n\(steps)", body)
   }
 }

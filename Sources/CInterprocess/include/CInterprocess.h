@@ -75,9 +75,30 @@ int ci_semtimedop(int id, struct sembuf *operations, size_t count, const struct 
 bool ci_waits_on_system_v_queue(long number);
 bool ci_waits_on_system_v_semaphore(long number);
 
-// A timer that sends `signal` to the calling thread after `first` and then every `interval`: repeated, because the
-// first may come just before the call that it is to interrupt.
-int ci_interrupt_timer_start(timer_t *timer, int signal, struct timespec first, struct timespec interval);
+// A timer that sends `signal` to a thread of this process after `first` and then every `interval`: repeated, because
+// the first may come just before the call that it is to interrupt.
+int ci_interrupt_timer_start_for(pid_t thread, timer_t *timer, int signal, struct timespec first,
+                                 struct timespec interval);
+pid_t ci_thread_id(void);
+
+// Starts a detached thread with every signal blocked.
+int ci_start_thread(void *(*body)(void *), void *argument);
+
+// epoll, one shot a registration: `id` comes back once, and then no more. -1 with EPERM for what is always ready.
+int ci_epoll_create(void);
+int ci_epoll_add(int epoll, int fd, bool writable, uint64_t id);
+void ci_epoll_remove(int epoll, int fd);
+int ci_epoll_rearm(int epoll, int fd, uint64_t id);
+int ci_epoll_wait(int epoll, uint64_t *ids, int count, int milliseconds);
+int ci_eventfd(unsigned value, int flags);
+int ci_eventfd_nonblocking_flags(void);
+
+// Has the notification of a queue write to an eventfd: by a thread that glibc starts, or by a signal, for which
+// ci_notify_handle_signal has installed the handler.
+int ci_mq_notify_thread(mqd_t queue, int eventfd);
+int ci_mq_notify_signal(mqd_t queue, int signal, int eventfd);
+int ci_mq_notify_none(mqd_t queue);
+int ci_notify_handle_signal(int signal);
 
 // Futexes, shared between processes. `timeout` is relative, measured by CLOCK_MONOTONIC; NULL waits for ever.
 int ci_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout);
@@ -86,6 +107,8 @@ int ci_futex_wake(const void *word, int count);
 // Directories and signals.
 char *ci_mkdtemp(char *pattern);
 int ci_mkostemp(char *pattern);
+int ci_msg_except(void);
+int ci_msg_noerror(void);
 int ci_sigaction_handler(int signal, void (*handler)(int), struct sigaction *old);
 bool ci_sigaction_is_default(int signal);
 int ci_sigrtmax(void);

@@ -100,7 +100,12 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
       adopting: try systemCall("mq_open", checked.quoted, remedy: remedy) {
         ci_mq_open(name, flags | O_CLOEXEC, permissions.rawValue, &attributes)
       })
-    try systemCall("mq_getattr", checked.quoted) { mq_getattr(queue.rawValue, &attributes) }
+    do {
+      try systemCall("mq_getattr", checked.quoted) { mq_getattr(queue.rawValue, &attributes) }
+    } catch {
+      if flags & O_EXCL != 0 { mq_unlink(name) }
+      throw error
+    }
     self.name = name
     self.maximumMessages = attributes.mq_maxmsg
     self.maximumMessageSize = attributes.mq_msgsize
@@ -230,6 +235,17 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
       }
       return (count ?? 0, count.map { _ in UInt32(priority) })
     }
+  }
+
+  /// Receives the next message if there is one now. See ``tryReceive(into:)``.
+  ///
+  /// - Returns: `nil` when the queue is empty.
+  public func tryReceive() throws(InterprocessError) -> Message? {
+    var priority: UInt32?
+    let bytes = try [UInt8](receivingUpTo: maximumMessageSize) { buffer throws(InterprocessError) in
+      priority = try tryReceive(into: &buffer)
+    }
+    return priority.map { Message(bytes: bytes, priority: $0) }
   }
 
   /// Closes the queue in this process. The corresponding C function is `mq_close`.

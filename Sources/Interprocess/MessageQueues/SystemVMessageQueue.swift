@@ -22,16 +22,24 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     case type(Int)
     /// The oldest of the lowest type that is not above this one.
     case notAbove(Int)
+    /// The oldest of any type but this one (`MSG_EXCEPT`, Linux).
+    case except(Int)
 
     /// `msgrcv` takes the three as zero, a positive and a negative number.
-    fileprivate func number() throws(InterprocessError) -> Int {
+    func number() throws(InterprocessError) -> Int {
       switch self {
       case .any: return 0
       case .type(let type) where type > 0: return type
+      case .except(let type) where type > 0: return type
       case .notAbove(let type) where type > 0: return -type
-      case .type(let type), .notAbove(let type):
+      case .type(let type), .notAbove(let type), .except(let type):
         throw .refused("msgrcv", "type \(type)", "types are positive numbers")
       }
+    }
+
+    func flags(truncating: Bool) -> CInt {
+      let except = if case .except = self { ci_msg_except() } else { CInt(0) }
+      return except | (truncating ? ci_msg_noerror() : 0)
     }
   }
 
@@ -45,7 +53,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   public let id: CInt
 
   /// What an error calls the queue.
-  private let described: String
+  let described: String
 
   /// Creates a queue that did not exist before.
   ///
@@ -145,21 +153,22 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   /// - Parameters:
   ///   - selection: which message to take.
   ///   - buffer: the message is appended to it.
+  ///   - truncating: whether a message that does not fit loses what is too much, rather than staying in the queue.
   ///   - timeout: how long to wait; `nil` waits for ever.
   /// - Returns: the message's type.
   /// - Throws: `Errno.timedOut`; `Errno.argListTooLong` when the message does not fit into `buffer`: it stays in
   ///   the queue; `Errno.identifierRemoved` when the queue is removed meanwhile.
   @discardableResult
   public func receive(
-    _ selection: Selection = .any, into buffer: inout OutputRawSpan, timeout: Duration? = nil
+    _ selection: Selection = .any, into buffer: inout OutputRawSpan, truncating: Bool = false, timeout: Duration? = nil
   ) throws(InterprocessError) -> Int {
     let deadline = Deadline(timeout)
-    if !deadline.isNever, let type = try tryReceive(selection, into: &buffer) { return type }
-    let wanted = try selection.number()
+    if !deadline.isNever, let type = try tryReceive(selection, into: &buffer, truncating: truncating) { return type }
+    let (wanted, flags) = (try selection.number(), selection.flags(truncating: truncating))
     return try buffer.appendBytes { storage throws(InterprocessError) in
       var type = 0
       let count = try check("msgrcv", size: storage.count, type: nil) {
-        wait(until: deadline) { ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, 0) }
+        wait(until: deadline) { ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, flags) }
       }
       return (count, type)
     }
@@ -167,7 +176,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
 
   /// Receives the next message of a selection, of any size the kernel allows, waiting for one.
   ///
-  /// See ``receive(_:into:timeout:)``.
+  /// See ``receive(_:into:truncating:timeout:)``.
   public func receive(_ selection: Selection = .any, timeout: Duration? = nil) throws(InterprocessError) -> Message {
     var type = 0
     let bytes = try [UInt8](receivingUpTo: Self.largestMessage) { buffer throws(InterprocessError) in
@@ -182,15 +191,26 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   ///
   /// - Returns: the message's type, or `nil` when there is none.
   public func tryReceive(
-    _ selection: Selection = .any, into buffer: inout OutputRawSpan
+    _ selection: Selection = .any, into buffer: inout OutputRawSpan, truncating: Bool = false
   ) throws(InterprocessError) -> Int? {
-    let wanted = try selection.number()
+    let (wanted, flags) = (try selection.number(), selection.flags(truncating: truncating) | IPC_NOWAIT)
     return try buffer.appendBytes { storage throws(InterprocessError) in
       var type = 0
-      let result = valueOrErrno { ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, IPC_NOWAIT) }
+      let result = valueOrErrno { ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, flags) }
       if case .failure(.noMessage) = result { return (0, nil) }
       return (try check("msgrcv", size: storage.count, type: nil) { result }, type)
     }
+  }
+
+  /// Receives the next message of a selection if there is one now. See ``tryReceive(_:into:truncating:)``.
+  ///
+  /// - Returns: `nil` when there is none.
+  public func tryReceive(_ selection: Selection = .any) throws(InterprocessError) -> Message? {
+    var type: Int?
+    let bytes = try [UInt8](receivingUpTo: Self.largestMessage) { buffer throws(InterprocessError) in
+      type = try tryReceive(selection, into: &buffer)
+    }
+    return type.map { Message(bytes: bytes, type: $0) }
   }
 
   /// Removes the queue and its messages at once. Whoever waits on it gets `Errno.identifierRemoved`.
@@ -200,19 +220,29 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   /// - Throws: `Errno.notPermitted` for another user's queue; `Errno.identifierRemoved` or `Errno.invalidArgument` when
   ///   it is gone already.
   public func remove() throws(InterprocessError) {
-    func remedy(_ reason: Errno) -> String? { useRemedy(reason, size: 0, type: nil) }
-    try systemCall("msgctl", described, remedy: remedy) { msgctl(id, IPC_RMID, nil) }
+    try Self.remove(id, described)
+  }
+
+  /// Removes the queue with a number, of whatever user's.
+  ///
+  /// The corresponding C function is `msgctl` with `IPC_RMID`. See ``remove()``.
+  public static func remove(id: CInt) throws(InterprocessError) {
+    try remove(id, "id \(id)")
+  }
+
+  private static func remove(_ id: CInt, _ described: String) throws(InterprocessError) {
+    try systemCall("msgctl", described, remedy: statusRemedy) { msgctl(id, IPC_RMID, nil) }
   }
 
   /// kernel.msgmax: no message is larger.
-  private static var largestMessage: Int { KernelParameter("kernel.msgmax").value ?? 8192 }
+  static var largestMessage: Int { KernelParameter("kernel.msgmax").value ?? 8192 }
 
   private func wait(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
     deadline.isNever ? valueOrErrno(body) : InterruptTimer.call(until: deadline, body)
   }
 
   @discardableResult
-  private func check(
+  func check(
     _ call: StaticString, size: Int, type: Int?, _ body: () -> Result<Int, Errno>
   ) throws(InterprocessError) -> Int {
     switch body() {
@@ -223,18 +253,25 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     }
   }
 
-  private func useRemedy(_ reason: Errno, size: Int, type: Int?) -> String? {
+  func useRemedy(_ reason: Errno, size: Int, type: Int?) -> String? {
     switch reason {
     case .invalidArgument:
       if let type, type <= 0 { return "type \(type) is not a positive number" }
       if type != nil, size > Self.largestMessage {
         return "the message has \(size) bytes, above \(KernelParameter("kernel.msgmax").described)"
       }
-      return "there is no such queue any more"
-    case .identifierRemoved: return "the queue was removed"
-    case .permissionDenied, .notPermitted: return "the queue's owner and permissions do not let this user"
+      return Self.statusRemedy(reason)
     case .argListTooLong: return "the next message is larger than the buffer's \(size) bytes; it stays in the queue"
-    default: return generalRemedy(for: reason)
+    default: return Self.statusRemedy(reason) ?? generalRemedy(for: reason)
+    }
+  }
+
+  static func statusRemedy(_ reason: Errno) -> String? {
+    switch reason {
+    case .invalidArgument: "there is no such queue any more"
+    case .identifierRemoved: "the queue was removed"
+    case .permissionDenied, .notPermitted: "the queue's owner and permissions do not let this user"
+    default: nil
     }
   }
 }

@@ -56,8 +56,12 @@ public struct POSIXSemaphore: ~Copyable, @unchecked Sendable {
     let checked = try ObjectName(checking: name, for: "sem_open")
     guard let opened = ci_sem_open(name, flags, permissions.rawValue, value) else {
       let reason = Errno.current
-      let remedy =
-        reason == .invalidArgument ? "value \(value) is above 2147483647" : namingRemedy(for: reason, kind: "semaphore")
+      let remedy: String? =
+        switch reason {
+        case .invalidArgument: "value \(value) is above 2147483647"
+        case .noSpace: "/dev/shm is full"
+        default: namingRemedy(for: reason, kind: "semaphore")
+        }
       throw InterprocessError(
         call: "sem_open", object: checked.quoted, errno: reason, remedy: remedy ?? generalRemedy(for: reason))
     }

@@ -28,7 +28,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
       self.undo = undo
     }
 
-    fileprivate func raw(_ flags: CInt) -> sembuf {
+    func raw(_ flags: CInt) -> sembuf {
       sembuf(sem_num: index, sem_op: change, sem_flg: Int16((undo ? Self.undoFlag : 0) | flags))
     }
 
@@ -41,7 +41,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   /// How many semaphores it has.
   public let count: Int
 
-  private let described: String
+  let described: String
 
   /// Creates a set that did not exist before.
   ///
@@ -156,7 +156,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     }
   }
 
-  private static func status(_ id: CInt, _ described: String) throws(InterprocessError) -> semid_ds {
+  static func status(_ id: CInt, _ described: String) throws(InterprocessError) -> semid_ds {
     var status = semid_ds()
     try systemCall("semctl", described, remedy: useRemedy) { ci_semctl_status(id, IPC_STAT, &status) }
     return status
@@ -199,13 +199,6 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     try performOne(Operation(index: index, change: 1, undo: undo), nil)
   }
 
-  /// The value of one semaphore now.
-  ///
-  /// The corresponding C function is `semctl` with `GETVAL`.
-  public func value(at index: UInt16 = 0) throws(InterprocessError) -> Int {
-    Int(try systemCall("semctl", described, remedy: Self.useRemedy) { ci_semctl_value(id, CInt(index), GETVAL, 0) })
-  }
-
   /// Removes the set at once. Whoever waits on it gets `Errno.identifierRemoved`.
   ///
   /// The corresponding C function is `semctl` with `IPC_RMID`.
@@ -213,12 +206,9 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     try Self.remove(id, described)
   }
 
-  /// Removes a set without opening it. See ``remove()``.
+  /// Removes the set with a number, of whatever user's.
   ///
-  /// The corresponding C function is `semctl` with `IPC_RMID`.
-  ///
-  /// - Throws: `Errno.notPermitted` for another user's set; `Errno.identifierRemoved` or `Errno.invalidArgument` when it
-  ///   is gone already.
+  /// The corresponding C function is `semctl` with `IPC_RMID`. See ``remove()``.
   public static func remove(id: CInt) throws(InterprocessError) {
     try remove(id, "id \(id)")
   }
@@ -255,7 +245,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
       call: "semop", object: described(), errno: timedOut ? .timedOut : reason, remedy: useRemedy(reason))
   }
 
-  private static func useRemedy(_ reason: Errno) -> String? {
+  static func useRemedy(_ reason: Errno) -> String? {
     switch reason {
     case .invalidArgument: "there is no such set any more"
     case .identifierRemoved: "the set was removed"

@@ -8,26 +8,14 @@ import SystemPackage
 /// The kernel decides between the message and the signal, so no message is lost; and the timer repeats, since its first
 /// signal may come just before the call.
 enum InterruptTimer {
-  /// Calls `body`, which may block, until it has an answer or the deadline has passed.
+  /// Calls `body`, which may block this thread, until it has an answer or the deadline has passed.
   ///
   /// - Returns: what `body` returned; `Errno.timedOut` when the deadline passed first.
   static func call(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
-    var interrupt = sigset_t()
-    sigemptyset(&interrupt)
-    sigaddset(&interrupt, signal)
-    var previous = sigset_t()
-    pthread_sigmask(SIG_UNBLOCK, &interrupt, &previous)
-    defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-
-    var timer: timer_t?
-    let started = deadline.withRemaining { left in
-      // A first signal after 0 would mean never.
-      let first = left.map { $0.pointee.isZero ? timespec(nanoseconds: 1) : $0.pointee } ?? timespec()
-      return ci_interrupt_timer_start(&timer, signal, first, timespec(nanoseconds: 1_000_000))
-    }
-    if started == -1 { return .failure(.current) }
-    defer { timer_delete(timer) }
-
+    let previous = unblock()
+    defer { restore(previous) }
+    guard let timer = start(for: ci_thread_id(), at: deadline) else { return .failure(.current) }
+    defer { timer.delete() }
     while true {
       let result = body()
       if result != -1 { return .success(result) }
@@ -35,6 +23,43 @@ enum InterruptTimer {
       if reason != .interrupted { return .failure(reason) }
       if deadline.hasPassed { return .failure(.timedOut) }
     }
+  }
+
+  /// Lets the signal reach this thread.
+  ///
+  /// - Returns: the signals that were blocked before.
+  @discardableResult
+  static func unblock() -> sigset_t {
+    var interrupt = sigset_t()
+    sigemptyset(&interrupt)
+    sigaddset(&interrupt, signal)
+    var previous = sigset_t()
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, &previous)
+    return previous
+  }
+
+  private static func restore(_ blocked: sigset_t) {
+    var blocked = blocked
+    pthread_sigmask(SIG_SETMASK, &blocked, nil)
+  }
+
+  /// Signals a thread at the deadline, and every millisecond from then on until the timer is deleted.
+  static func start(for thread: pid_t, at deadline: Deadline) -> Handle? {
+    deadline.withRemaining { left in
+      // A first signal after 0 would mean never.
+      let first = left.map { $0.pointee.isZero ? timespec(nanoseconds: 1) : $0.pointee } ?? timespec()
+      var timer: timer_t?
+      let result = ci_interrupt_timer_start_for(thread, &timer, signal, first, timespec(nanoseconds: 1_000_000))
+      return result == 0 ? Handle(timer: timer) : nil
+    }
+  }
+
+  /// A timer that runs. glibc numbers timers from 0, which Swift sees as `nil`: hence not `timer_t` itself.
+  struct Handle: @unchecked Sendable {
+    // Sendable: a number by which any thread may delete the timer.
+    fileprivate let timer: timer_t?
+
+    func delete() { timer_delete(timer) }
   }
 
   /// The signal that interrupts: the highest real-time one that the program has left alone, given a handler that does

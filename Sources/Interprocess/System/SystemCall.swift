@@ -55,3 +55,9 @@ extension InterprocessError {
     InterprocessError(call: "\(call)", object: object, errno: .invalidArgument, remedy: why)
   }
 }
+
+/// Calls `body` once: for those who decide themselves what an interruption means.
+func singleCall(_ body: () -> Int) -> Result<Int, Errno> {
+  let value = body()
+  return value == -1 ? .failure(.current) : .success(value)
+}

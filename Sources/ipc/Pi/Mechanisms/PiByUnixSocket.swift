@@ -15,9 +15,13 @@ enum PiByUnixSocket: SumCarrier {
         try socket.write(sum.bytes)
       }
     }
+    // Kept when its sum does not come in time: the next look goes on with it.
+    var connection: UnixSocket?
     return try team.collect { _, timeout in
-      let socket = try listener.accept(timeout: timeout)
-      return try PartialSum(socket.read(exactly: PartialSum.byteCount))
+      if connection == nil { connection = try listener.accept(timeout: timeout) }
+      let bytes = try connection?.read(exactly: PartialSum.byteCount, timeout: timeout)
+      connection = nil
+      return try PartialSum(bytes)
     }
   }
 }

@@ -1,0 +1,30 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+// The peer is C at its best: what a user who wants speed would write on the command line.
+let fastestC: [CSetting] = [.unsafeFlags(["-O3", "-march=native", "-ffast-math"], .when(configuration: .release))]
+
+let package = Package(
+  name: "Benchmarks",
+  products: [
+    .executable(name: "pi-benchmark", targets: ["PiBenchmark"]),
+    .executable(name: "forked-pipes", targets: ["ForkedPipes"]),
+  ],
+  targets: [
+    .target(name: "CKernel", cSettings: fastestC),
+    // Without fast math: what the others are measured against is added in the order that is written.
+    .target(name: "CReference"),
+    .executableTarget(
+      name: "ForkedPipes", dependencies: ["CKernel"], cSettings: fastestC, linkerSettings: [.linkedLibrary("m")]),
+    .executableTarget(
+      name: "PiBenchmark", dependencies: ["CKernel", "CReference", "ForkedPipes"], swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,1 @@
+../../../Sources/ipc/Pi/SliceSum.swift

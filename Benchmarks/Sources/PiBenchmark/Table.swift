@@ -1,0 +1,56 @@
+import Glibc
+
+/// Prints a line for each thing measured, as soon as it is known.
+struct Table {
+  private(set) var hasMissed = false
+
+  func printHeader() {
+    printRow("what", "ratio", "of minima", "demand", "")
+  }
+
+  /// A ratio of times. The medians decide; the ratio of the minima shows how far noise went.
+  mutating func add(_ what: String, _ times: Samples, over others: Samples, _ demand: Demand) {
+    let ratio = times.median / others.median
+    let ofMinima = times.minimum / others.minimum
+    add(what, ratio, ratio.formatted(decimals: 2), ofMinima.formatted(decimals: 2), demand)
+  }
+
+  /// A figure that is no ratio.
+  mutating func add(_ what: String, _ value: Double, _ demand: Demand) {
+    add(what, value, value.formatted(significantDigits: 2), "", demand)
+  }
+
+  private mutating func add(_ what: String, _ value: Double, _ text: String, _ ofMinima: String, _ demand: Demand) {
+    let verdict = demand.isMet(by: value)
+    if verdict == false { hasMissed = true }
+    printRow(what, text, ofMinima, demand.description, verdict.map { $0 ? "ok" : "MISSED" } ?? "")
+  }
+
+  private func printRow(_ what: String, _ ratio: String, _ ofMinima: String, _ demand: String, _ verdict: String) {
+    let figures = what.padded(36) + ratio.padded(-8) + ofMinima.padded(-11)
+    print((figures + "   " + demand.padded(16) + verdict).trimmed)
+    // Seen at once also where the output is piped.
+    fflush(nil)
+  }
+}
+
+extension String {
+  /// Filled with spaces to `width` letters: on the right, or on the left where the width is negative.
+  fileprivate func padded(_ width: Int) -> String {
+    let spaces = String(repeating: " ", count: max(0, abs(width) - count))
+    return width < 0 ? spaces + self : self + spaces
+  }
+
+  fileprivate var trimmed: Substring { self[..<(lastIndex { $0 != " " }.map(index(after:)) ?? startIndex)] }
+}
+
+extension Double {
+  func formatted(decimals: Int) -> String { formatted("%.\(decimals)f") }
+  func formatted(significantDigits: Int) -> String { formatted("%.\(significantDigits)g") }
+
+  private func formatted(_ format: String) -> String {
+    var buffer = [CChar](repeating: 0, count: 64)
+    _ = withVaList([self]) { vsnprintf(&buffer, buffer.count, format, $0) }
+    return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress.unsafelyUnwrapped) }
+  }
+}

@@ -1,0 +1,19 @@
+import Glibc
+
+do {
+  let options = try Options(CommandLine.arguments.dropFirst())
+  var table = Table()
+  table.printHeader()
+  let kernels = KernelBenchmark.run(rounds: options.kernelRounds, table: &table)
+  let jobs = try JobBenchmark(ipc: options.ipc).run(rounds: options.jobRounds, table: &table)
+  print()
+  print("\(options.kernelRounds) rounds of the kernels, \(options.jobRounds) of the jobs; median times here:")
+  for (name, times) in kernels + jobs { print("  \(name): \((1000 * times.median).formatted(decimals: 1)) ms") }
+  if table.hasMissed && options.isStrict { exit(1) }
+} catch let stop as Options.Help {
+  print(stop.text)
+} catch {
+  let line = Array("pi-benchmark: \(error)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
+  exit(2)
+}

@@ -1,0 +1,102 @@
+import Glibc
+import Interprocess
+import SystemPackage
+
+// One scenario a run, named by the first argument. The tests read what it prints; each line is one fact.
+
+struct Refused: Error, CustomStringConvertible {
+  let description = "the child had a reason"
+}
+
+func say(_ fact: String) { print(fact) }
+
+func scenario(_ name: String) throws {
+  switch name {
+  case "success":
+    var child = try ForkedProcess {}
+    say("\(try child.wait())")
+  case "throws":
+    var child = try ForkedProcess { throw Refused() }
+    say("\(try child.wait())")
+  case "exit-code":
+    var child = try ForkedProcess { ForkedProcess.exit(7) }
+    say("\(try child.wait())")
+  case "killed":
+    var child = try ForkedProcess { raise(SIGKILL) }
+    say("\(try child.wait())")
+  case "signalled":
+    var child = try ForkedProcess { sleep(60) }
+    try child.signal(SIGTERM)
+    say("\(try child.wait())")
+  case "timeout":
+    var child = try ForkedProcess { sleep(60) }
+    say("\(String(describing: try child.wait(timeout: .milliseconds(20))))")
+    try child.signal(SIGKILL)
+    say("\(try child.wait(timeout: .seconds(10)) == .signalled(SIGKILL, coreDumped: false))")
+  case "buffered-output":
+    print("parent once ", terminator: "")
+    var child = try ForkedProcess { print("child once ", terminator: "") }
+    _ = try child.wait()
+    print("end")
+  case "atexit":
+    atexit { print("handler ran") }
+    var child = try ForkedProcess {}
+    _ = try child.wait()
+  case "never-returns":
+    var child = try ForkedProcess {}
+    say("after the fork")
+    _ = try child.wait()
+  case "dropped":
+    let id = try dropped()
+    say("\(kill(id, 0)) \(errno == ESRCH)")
+  case "reaped-by-another":
+    var child = try ForkedProcess {}
+    var status: CInt = 0
+    waitpid(child.id, &status, 0)
+    do { _ = try child.wait() } catch { say("\(error)") }
+  case "thread":
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { _ in
+        sleep(60)
+        return nil
+      }, nil)
+    do { _ = try ForkedProcess {} } catch { say("\(error)") }
+  case "broken-pipe":
+    var pipe = try Pipe()
+    try pipe.reader.close()
+    do { try pipe.writer.write([1, 2, 3]) } catch { say("\(error)") }
+  case "undo":
+    try semaphoreUndo()
+  case "half-way":
+    try initializersThatFailHalfWay()
+  default:
+    say("unknown scenario")
+  }
+}
+
+func dropped() throws -> CInt {
+  let child = try ForkedProcess { sleep(60) }
+  return child.id
+}
+
+/// A holder that is killed: the kernel takes its operation back.
+func semaphoreUndo() throws {
+  let semaphore = try SystemVSemaphoreSet(values: [1])
+  defer { try? semaphore.remove() }
+  var child = try ForkedProcess {
+    try semaphore.acquire(undo: true)
+    raise(SIGKILL)
+  }
+  say("\(try child.wait())")
+  try semaphore.acquire(undo: true, timeout: .seconds(10))
+  say("acquired")
+}
+
+do {
+  try scenario(CommandLine.arguments.dropFirst().first ?? "")
+} catch {
+  print("error: \(error)")
+  exit(1)
+}

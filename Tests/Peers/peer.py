@@ -1,0 +1,134 @@
+"""The other end of a mechanism, in Python: one verb a run. What a verb returns is printed."""
+import socket
+import struct
+import sys
+
+import posix_ipc
+import sysv_ipc
+import mmap
+
+TIMEOUT = 10
+
+
+def mq_send(name, text, priority):
+    queue = posix_ipc.MessageQueue(name)
+    queue.send(text.encode(), timeout=TIMEOUT, priority=int(priority))
+    queue.close()
+
+
+def mq_receive(name):
+    queue = posix_ipc.MessageQueue(name)
+    message, priority = queue.receive(TIMEOUT)
+    queue.close()
+    return f"{priority} {message.decode()}"
+
+
+def mq_create(name, count, size):
+    posix_ipc.MessageQueue(name, posix_ipc.O_CREX, max_messages=int(count), max_message_size=int(size)).close()
+
+
+def shm_write(name, offset, value):
+    memory = posix_ipc.SharedMemory(name)
+    with mmap.mmap(memory.fd, memory.size) as view:
+        struct.pack_into("d", view, int(offset), float(value))
+    memory.close_fd()
+
+
+def shm_read(name, offset):
+    memory = posix_ipc.SharedMemory(name)
+    with mmap.mmap(memory.fd, memory.size) as view:
+        value = struct.unpack_from("d", view, int(offset))[0]
+    memory.close_fd()
+    return value
+
+
+def shm_create(name, size):
+    posix_ipc.SharedMemory(name, posix_ipc.O_CREX, size=int(size)).close_fd()
+
+
+def sem_create(name, value):
+    posix_ipc.Semaphore(name, posix_ipc.O_CREX, initial_value=int(value)).close()
+
+
+def sem_acquire(name):
+    semaphore = posix_ipc.Semaphore(name)
+    semaphore.acquire(TIMEOUT)
+    semaphore.close()
+
+
+def sem_release(name):
+    semaphore = posix_ipc.Semaphore(name)
+    semaphore.release()
+    semaphore.close()
+
+
+def sysv_mq_send(key, text, type):
+    sysv_ipc.MessageQueue(int(key)).send(text.encode(), type=int(type))
+
+
+def sysv_mq_receive(key, type):
+    message, kind = sysv_ipc.MessageQueue(int(key)).receive(type=int(type))
+    return f"{kind} {message.decode()}"
+
+
+def sysv_mq_create(key):
+    sysv_ipc.MessageQueue(int(key), sysv_ipc.IPC_CREX)
+
+
+def sysv_shm_write(key, offset, value):
+    memory = sysv_ipc.SharedMemory(int(key))
+    memory.write(struct.pack("d", float(value)), int(offset))
+    memory.detach()
+
+
+def sysv_shm_read(key, offset):
+    memory = sysv_ipc.SharedMemory(int(key))
+    value = struct.unpack("d", memory.read(8, int(offset)))[0]
+    memory.detach()
+    return value
+
+
+def sysv_shm_create(key, size):
+    sysv_ipc.SharedMemory(int(key), sysv_ipc.IPC_CREX, size=int(size)).detach()
+
+
+def sysv_sem_create(key, value):
+    sysv_ipc.Semaphore(int(key), sysv_ipc.IPC_CREX, initial_value=int(value))
+
+
+def sysv_sem_acquire(key):
+    sysv_ipc.Semaphore(int(key)).acquire()
+
+
+def sysv_sem_release(key):
+    sysv_ipc.Semaphore(int(key)).release()
+
+
+def unix_exchange(path, text):
+    """Connects, sends a text, and gives what comes back."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(TIMEOUT)
+        peer.connect(path)
+        peer.sendall(text.encode())
+        peer.shutdown(socket.SHUT_WR)
+        return peer.makefile().read()
+
+
+def unix_echo(path):
+    """Listens, takes one connection, and sends back in capitals what came."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(TIMEOUT)
+        listener.bind(path)
+        listener.listen(1)
+        peer, _ = listener.accept()
+        with peer:
+            peer.settimeout(TIMEOUT)
+            text = peer.makefile().read()
+            peer.sendall(text.upper().encode())
+            return text
+
+
+if __name__ == "__main__":
+    result = globals()[sys.argv[1].replace("-", "_")](*sys.argv[2:])
+    if result is not None:
+        print(result)
