@@ -45,7 +45,8 @@ let package = Package(
       name: "InterprocessTests", dependencies: ["Interprocess", "TestSupport", "forked-process-helper", system],
       swiftSettings: settings),
     .testTarget(
-      name: "ipcTests", dependencies: ["ipc", "Interprocess", "TestSupport", system], swiftSettings: settings),
+      name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,5 @@
 import Glibc
+import Interprocess
 import SystemPackage
 
 /// Formats as `printf` does.
@@ -15,6 +16,14 @@ func formatted(_ format: String, _ arguments: any CVarArg...) -> String {
 func printNow(_ line: String) {
   print(line)
   fflush(nil)
+}
+
+/// Writes out what was printed.
+///
+/// - Throws: why standard output does not take it, a full disk for instance: whoever reads it would miss the rest.
+func finishOutput() throws(InterprocessError) {
+  if fflush(nil) == 0 { return }
+  throw InterprocessError(call: "write", object: "standard output", errno: Errno(rawValue: errno))
 }
 
 /// Says on standard error what went wrong: one line.

@@ -8,8 +8,13 @@ struct IPC: ParsableCommand {
     discussion: """
       Start with `ipc pi`: it computes pi with forked worker processes, once over every mechanism there is, and prints \
       how long each took. `ipc help pi` tells more.
+
+      `ipc ls` shows the queues, memory, semaphores and sockets on this machine and who holds them, `ipc rm` removes \
+      them, and `ipc limits` shows what the kernel allows.
       """,
-    subcommands: [PiCommand.self, ListCommand.self, RemoveCommand.self, SendCommand.self, ReceiveCommand.self])
+    subcommands: [
+      PiCommand.self, ListCommand.self, RemoveCommand.self, LimitsCommand.self, SendCommand.self, ReceiveCommand.self,
+    ])
 }
 
 // Synchronous on purpose: a process that has begun to use Swift's concurrency has threads, and may not fork any more.

@@ -71,7 +71,7 @@ int ci_semctl_value(int id, int index, int command, int value);
 int ci_semctl_values(int id, int command, unsigned short *values);
 int ci_semctl_status(int id, int command, struct semid_ds *status);
 int ci_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout);
-// Whether a system call of this number takes a System V queue's, or semaphore set's, id as its first argument and waits.
+// Whether a system call of this number waits on a System V queue, or semaphore set, whose id is its first argument.
 bool ci_waits_on_system_v_queue(long number);
 bool ci_waits_on_system_v_semaphore(long number);
 

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -24,8 +23,10 @@ struct ListCommand: ParsableCommand {
         ipc ls                                  everything
         ipc ls posix-message-queue unix-socket  two kinds
         ipc ls system-v-shared-memory:id=3      one object
-        ipc ls --json                           an object a line: kind, name or key and id, owner, mode, bytes,
-                                                messages, holders (process ids), stale, modified (seconds since 1970)
+        ipc ls --json                           an object a line
+
+      The keys of --json: kind, name (or key and id), owner, mode, bytes, messages, holders (process ids), stale, and \
+      modified (seconds since 1970). What cannot be known is null.
 
       The exit code is 0, 1 when an address means no object, and 64 for arguments that make no sense. What this user \
       may not see is said on standard error.
@@ -46,7 +47,7 @@ struct ListCommand: ParsableCommand {
     } else if !listing.objects.isEmpty {
       for line in ListedObject.table(of: listing.objects) { print(line) }
     }
-    fflush(nil)
+    try finishOutput()
     for notice in listing.notices { complain(notice) }
     for address in listing.missing { complain(address.isUnknown) }
     if !listing.missing.isEmpty { throw ExitCode.failure }

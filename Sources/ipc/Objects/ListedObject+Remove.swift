@@ -40,7 +40,10 @@ extension ListedObject {
     case (.systemVSemaphore, .systemV(_, let id)): try SystemVSemaphoreSet.remove(id: id)
     case (.unixSocket, .name(let path)):
       guard hasName else { throw RemovalFailure("an abstract socket has no path: it goes with its last holder") }
-      guard let status = SocketFile.status(of: path), FileIdentity(status) == identity else { throw Self.isAnother }
+      guard let status = SocketFile.status(of: path) else {
+        throw RemovalFailure("no socket stands at its path any more")
+      }
+      guard FileIdentity(status) == identity else { throw Self.isAnother }
       try UnixListener.unlink(FilePath(path))
     case (_, .name(let name)):
       if force {

@@ -87,8 +87,9 @@ struct ObjectListing {
         queue.messages = file.messages
       } catch {
         if error == .noSuchFileOrDirectory { continue }
-        // This user may not open it, but whoever has it open may show it.
-        if let status = processes.queues[name].flatMap({ try? ProcFile.status(of: $0) }) { queue.describe(by: status) }
+        // This user may not open it; where it is mounted, or who has it open, shows it all the same.
+        let status = directory.status(of: name) ?? processes.queues[name].flatMap { try? ProcFile.status(of: $0) }
+        if let status { queue.describe(by: status) }
       }
       let seen = queue.identity.flatMap { processes.files[$0] } ?? []
       queue.holders = ObjectHolders(seen: seen, isComplete: processes.isComplete) { () throws(Errno) in
@@ -96,11 +97,12 @@ struct ObjectListing {
       }
       objects.append(queue)
     }
-    if directory.names == nil, directory.device != nil {
+    let wantsAll = selectors.isEmpty || selectors.contains(.kind(.posixMessageQueue))
+    if wantsAll, directory.names == nil, directory.device != nil {
       notices.append(
         "POSIX message queues that no process of this user has open cannot be seen: only root may list them where no "
-          + "mqueue filesystem is mounted; see them with sudo, or mount one: sudo mkdir -p /dev/mqueue && sudo mount -t "
-          + "mqueue none /dev/mqueue")
+          + "mqueue filesystem is mounted; see them with sudo, or mount one: sudo mkdir -p /dev/mqueue && sudo mount "
+          + "-t mqueue none /dev/mqueue")
     }
   }
 

@@ -21,7 +21,7 @@ enum ObjectSelector: Hashable {
   private static func checkThatItIsListed(_ kind: ObjectKind) throws {
     guard kind == .namedPipe else { return }
     throw ValidationError(
-      "\(kind.rawValue): a FIFO is a file: find / -xdev -type p lists them, fuser PATH says who has one open, rm removes"
+      "\(kind.rawValue): a FIFO is a file: find / -xdev -type p lists all, fuser PATH says who has one open, rm removes"
     )
   }
 

@@ -11,21 +11,31 @@ struct POSIXMessageQueueDirectory {
   /// Every queue's name, with its slash; `nil` where they cannot be listed.
   let names: [String]?
 
+  /// Where the filesystem is mounted, if it is.
+  private let mountPoint: String?
+
   init() {
     // A mount of one's own shows the queues that this process can open; one that it finds may be of other queues.
     let mount = ci_detached_mount("mqueue")
     if mount >= 0 {
-      let root = OwnedDescriptor(adopting: mount)
-      let path = "/proc/self/fd/\(root.rawValue)"
+      defer { close(mount) }
+      let path = "/proc/self/fd/\(mount)"
       device = (try? ProcFile.status(of: path)).map { FileIdentity($0).device }
       names = Self.names(in: path)
+      mountPoint = nil
       return
     }
     let device = Self.deviceOfAQueue()
     self.device = device
-    names = device.flatMap { device in
+    mountPoint = device.flatMap { device in
       Self.mountPoints().first { (try? ProcFile.status(of: $0)).map { FileIdentity($0).device } == device }
-    }.flatMap(Self.names)
+    }
+    names = mountPoint.flatMap(Self.names)
+  }
+
+  /// What the filesystem says of a queue that this user may not open.
+  func status(of name: String) -> stat? {
+    mountPoint.flatMap { try? ProcFile.status(of: $0 + name) }
   }
 
   private static func names(in path: String) -> [String]? {
@@ -35,12 +45,10 @@ struct POSIXMessageQueueDirectory {
   /// Learns the device from a queue of its own.
   private static func deviceOfAQueue() -> UInt? {
     let name = "/ipc-ls-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
-    let queue = try? POSIXMessageQueue(
-      creating: name, access: .readOnly, maximumMessages: 1, maximumMessageSize: 1)
-    guard let queue else { return nil }
-    try? POSIXMessageQueue.unlink(name)
-    var status = stat()
-    return fstat(queue.descriptor.rawValue, &status) == 0 ? FileIdentity(status).device : nil
+    guard (try? POSIXMessageQueue(creating: name, maximumMessages: 1, maximumMessageSize: 1)) != nil else { return nil }
+    defer { try? POSIXMessageQueue.unlink(name) }
+    guard let queue = try? POSIXMessageQueueFile(opening: name) else { return nil }
+    return FileIdentity(queue.status).device
   }
 
   private static func mountPoints() -> [String] {

@@ -73,7 +73,7 @@ struct ProcessTable {
       note(maps, of: process)
     }
     if search.descriptors { try noteDescriptors(in: "\(folder)/fd", of: process) }
-    if search.waits { noteWaits(of: process) }
+    if search.waits { try noteWaits(of: process) }
   }
 
   private mutating func note(_ maps: [UInt8], of process: CInt) {
@@ -113,16 +113,23 @@ struct ProcessTable {
     if identity.device == search.queueDevice, status.st_nlink > 0 { queues[name] = path }
   }
 
-  /// A thread's blocked system call: its number and its arguments.
-  private mutating func noteWaits(of process: CInt) {
+  private mutating func noteWaits(of process: CInt) throws(Errno) {
     for thread in ProcFile.numbers(in: "/proc/\(process)/task") {
-      guard let line = try? ProcFile.text(of: "/proc/\(process)/task/\(thread)/syscall") else { continue }
-      let fields = line.split(separator: " ", maxSplits: 2)
-      guard fields.count > 2, let number = Int(fields[0]),
-        let id = UInt64(fields[1].dropFirst(2), radix: 16).map(CInt.init(truncatingIfNeeded:))
-      else { continue }
-      if ci_waits_on_system_v_queue(number) { queueWaits[id, default: []].insert(process) }
-      if ci_waits_on_system_v_semaphore(number) { semaphoreWaits[id, default: []].insert(process) }
+      do throws(Errno) {
+        note(systemCall: try ProcFile.text(of: "/proc/\(process)/task/\(thread)/syscall"), of: process)
+      } catch  where error == .noSuchFileOrDirectory || error == .noSuchProcess {
+        // The thread has ended meanwhile.
+      }
     }
+  }
+
+  /// - Parameter line: a blocked system call's number, and its arguments; another word where the thread runs.
+  private mutating func note(systemCall line: String, of process: CInt) {
+    let fields = line.split(separator: " ", maxSplits: 2)
+    guard fields.count > 2, let number = Int(fields[0]),
+      let id = UInt64(fields[1].dropFirst(2), radix: 16).map(CInt.init(truncatingIfNeeded:))
+    else { return }
+    if ci_waits_on_system_v_queue(number) { queueWaits[id, default: []].insert(process) }
+    if ci_waits_on_system_v_semaphore(number) { semaphoreWaits[id, default: []].insert(process) }
   }
 }

@@ -18,11 +18,11 @@ struct RemoveCommand: ParsableCommand {
       A socket's path that a dead server left is no object of the kernel's, and is found by its address only.
 
       EXAMPLES
-        ipc rm posix-message-queue:/jobs            one object
-        ipc rm system-v-semaphore:0x70690001 unix-socket:/run/app.sock
-        ipc rm --stale --dry-run                    shows what nobody holds
-        ipc rm --stale                              asks, and removes it
-        ipc rm --stale --yes posix-shared-memory    does not ask, and removes shared memory only
+        ipc rm posix-message-queue:/jobs          one object
+        ipc rm system-v-semaphore:id=3 unix-socket:/run/app.sock
+        ipc rm --stale --dry-run                  shows what nobody holds
+        ipc rm --stale                            asks, and removes it
+        ipc rm --stale --yes posix-shared-memory  does not ask; one kind only
 
       The exit code is 0 when all was removed; 1 when something was not, which standard error explains, the rest being \
       removed all the same; and 64 for arguments that make no sense.

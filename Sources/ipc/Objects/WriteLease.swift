@@ -7,14 +7,15 @@ import SystemPackage
 /// lease only on a file that nobody else has.
 ///
 /// `/proc` shows who holds a file, but not what other users' processes, other containers' and messages on their way
-/// hold. While the lease lasts, whoever opens the file waits.
+/// hold. While the lease lasts, some microseconds, whoever opens the file waits, or is told EWOULDBLOCK if it would not
+/// wait.
 struct WriteLease: ~Copyable {
   /// Closing the file ends the lease.
   private let descriptor: OwnedDescriptor
 
   /// - Parameter descriptor: the only one of the file that this process has.
-  /// - Throws: `Errno.wouldBlock` when somebody has the file open or mapped; `Errno.permissionDenied` when this user may
-  ///   not ask, owning neither the file nor the capability; `Errno.invalidArgument` when the kernel grants none on such.
+  /// - Throws: `Errno.wouldBlock` when somebody has the file open or mapped; `Errno.permissionDenied` when this user
+  ///   may not ask, owning neither the file nor the capability; `Errno.invalidArgument` when such files have no leases.
   init(on descriptor: consuming OwnedDescriptor) throws(Errno) {
     // Whoever opens the file meanwhile makes the kernel send SIGIO, which would end this process.
     signal(SIGIO, SIG_IGN)
