@@ -7,7 +7,7 @@ public import SystemPackage
 /// The name and the ends are separate things. ``create(at:permissions:)`` makes the name, ``Reader`` and ``Writer`` open
 /// it, ``unlink(_:)`` removes the name while open ends go on.
 ///
-/// Writes of up to `PIPE_BUF` (4096) bytes are atomic: those of several writers do not mix, so messages that short need
+/// Writes of up to ``PipeEnd/atomicWriteSize`` (4096) bytes are atomic: those of several writers do not mix, so messages that short need
 /// no lock.
 public enum NamedPipe {
   /// Creates the FIFO.
@@ -33,8 +33,9 @@ public enum NamedPipe {
   }
 
   /// The end that bytes come out of.
-  public struct Reader: ~Copyable, Sendable, ByteReader {
+  public struct Reader: ~Copyable, Sendable, PipeReader {
     public private(set) var descriptor: OwnedDescriptor
+    public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
     let path: FilePath
 
     /// Opens the FIFO for reading.
@@ -55,6 +56,12 @@ public enum NamedPipe {
       self.path = path
     }
 
+    /// Reads what is there without waiting. The corresponding C function is `preadv2` with `RWF_NOWAIT`. See
+    /// ``ByteReader/tryRead(into:)``.
+    public func tryRead(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int? {
+      try descriptor.tryRead(PipeCalls.self, into: &buffer, "\"\(path)\"")
+    }
+
     /// Reads what is there. The corresponding C function is `read`. See ``ByteReader/read(into:timeout:)``.
     public func read(into buffer: inout OutputRawSpan, timeout: Duration?) throws(InterprocessError) -> Int {
       try descriptor.read(PipeCalls.self, into: &buffer, by: Deadline(timeout), "\"\(path)\"")
@@ -67,8 +74,9 @@ public enum NamedPipe {
   }
 
   /// The end that bytes go into.
-  public struct Writer: ~Copyable, Sendable, ByteWriter {
+  public struct Writer: ~Copyable, Sendable, PipeWriter {
     public private(set) var descriptor: OwnedDescriptor
+    public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
     let path: FilePath
 
     /// Opens the FIFO for writing.
@@ -80,6 +88,12 @@ public enum NamedPipe {
     public init(opening path: FilePath, waitingForReader: Bool = true) throws(InterprocessError) {
       descriptor = try openFIFO(path, waitingForReader ? O_WRONLY : O_WRONLY | O_NONBLOCK)
       self.path = path
+    }
+
+    /// Writes what there is room for without waiting. The corresponding C function is `pwritev2` with `RWF_NOWAIT`. See
+    /// ``ByteWriter/tryWrite(_:)``.
+    public func tryWrite(_ bytes: RawSpan) throws(InterprocessError) -> Int? {
+      try descriptor.tryWrite(PipeCalls.self, bytes, "\"\(path)\"")
     }
 
     /// Writes all of `bytes`. The corresponding C function is `write`. See ``ByteWriter/write(_:timeout:)``.

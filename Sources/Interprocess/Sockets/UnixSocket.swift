@@ -1,12 +1,13 @@
 import CInterprocess
 import Glibc
-import SystemPackage
+public import SystemPackage
 
 /// One end of a connected stream socket between processes of this machine: bytes both ways, in order.
 ///
 /// It comes from connecting to a ``UnixListener``, from accepting there, or as one half of a ``SocketPair``.
 public struct UnixSocket: ~Copyable, Sendable, ByteReader, ByteWriter {
   public private(set) var descriptor: OwnedDescriptor
+  public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
   /// Takes over a connected stream socket that came from elsewhere.
   public init(adopting descriptor: consuming OwnedDescriptor) {
@@ -42,6 +43,18 @@ public struct UnixSocket: ~Copyable, Sendable, ByteReader, ByteWriter {
     case .permissionDenied: "the socket's or its directory's permissions do not let this user in"
     default: nil
     }
+  }
+
+  /// Reads what is there without waiting. The corresponding C function is `recv` with `MSG_DONTWAIT`. See
+  /// ``ByteReader/tryRead(into:)``.
+  public func tryRead(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int? {
+    try descriptor.tryRead(SocketCalls.self, into: &buffer, "socket \(descriptor.rawValue)")
+  }
+
+  /// Writes what there is room for without waiting. The corresponding C function is `send` with `MSG_DONTWAIT`. See
+  /// ``ByteWriter/tryWrite(_:)``.
+  public func tryWrite(_ bytes: RawSpan) throws(InterprocessError) -> Int? {
+    try descriptor.tryWrite(SocketCalls.self, bytes, "socket \(descriptor.rawValue)")
   }
 
   /// Reads what is there. The corresponding C function is `recv`. See ``ByteReader/read(into:timeout:)``.
