@@ -9,6 +9,11 @@ extension MessageSocket {
 
     /// The address its sender is bound to; `nil` where it has none.
     public let sender: UnixSocketAddress?
+
+    public init(bytes: [UInt8], sender: UnixSocketAddress?) {
+      self.bytes = bytes
+      self.sender = sender
+    }
   }
 
   /// What was received into a buffer.
