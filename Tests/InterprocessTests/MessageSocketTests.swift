@@ -89,6 +89,31 @@ struct MessageSocketTests {
     await #expect(throws: CancellationError.self) { _ = try await waiting.value }
   }
 
+  @Test("a task that connects waits for room in the backlog, and is cancelled")
+  func asyncConnecting() async throws {
+    let address = UnixSocketAddress.abstract(Unique.name())
+    let listener = try UnixListener(at: address, backlog: 0)
+    let first = try await UnixSocket(connectingTo: address, timeout: generous)
+    await #expect(throws: InterprocessError.self) {
+      _ = try await UnixSocket(connectingTo: address, timeout: .milliseconds(5))
+    }
+    let cancelled = Task { _ = try await UnixSocket(connectingTo: address) }
+    cancelled.cancel()
+    await #expect(throws: CancellationError.self) { try await cancelled.value }
+    let second = Task {
+      let socket = try await UnixSocket(connectingTo: address, timeout: generous)
+      try await socket.write([2], timeout: generous)
+    }
+    let server = try await listener.accept(timeout: generous)
+    try await first.write([1], timeout: generous)
+    let bytes = try await server.read(upTo: 9, timeout: generous)
+    #expect(bytes == [1])
+    let other = try await listener.accept(timeout: generous)
+    let more = try await other.read(upTo: 9, timeout: generous)
+    #expect(more == [2])
+    try await second.value
+  }
+
   @Test("a C program exchanges packets and descriptors with us")
   func cPeer() throws {
     let directory = try TemporaryDirectory()

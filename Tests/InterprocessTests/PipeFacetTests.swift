@@ -83,6 +83,23 @@ struct PipeFacetTests {
     #expect(read == bytes)
   }
 
+  @Test("a task waits for the other side of a FIFO, in vain no longer than asked")
+  func asyncOpening() async throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("fifo")
+    try NamedPipe.create(at: path)
+    await #expect(throws: InterprocessError.self) {
+      _ = try await NamedPipe.Reader(waitingForWriterAt: path, timeout: .milliseconds(5))
+    }
+    let reading = Task {
+      let reader = try await NamedPipe.Reader(waitingForWriterAt: path, timeout: generous)
+      return try await reader.read(exactly: 1, timeout: generous)
+    }
+    let writer = try await NamedPipe.Writer(waitingForReaderAt: path, timeout: generous)
+    try await writer.write([9], timeout: generous)
+    #expect(try await reading.value == [9])
+  }
+
   @Test("a suspended reader gets what comes, and is cancelled without any coming")
   func asyncReading() async throws {
     let pipe = try Pipe()

@@ -56,6 +56,16 @@ public enum NamedPipe {
       self.path = path
     }
 
+    /// Opens the FIFO for reading; the task is suspended until somebody has it open for writing.
+    ///
+    /// The corresponding C function is `open`, on a thread of its own.
+    ///
+    /// - Throws: ``InterprocessError`` as the blocking form does, and `Errno.timedOut`; `CancellationError`.
+    public nonisolated(nonsending) init(waitingForWriterAt path: FilePath, timeout: Duration? = nil) async throws {
+      descriptor = try await openFIFO(path, O_RDONLY, by: Deadline(timeout))
+      self.path = path
+    }
+
     /// Reads what is there without waiting. The corresponding C function is `preadv2` with `RWF_NOWAIT`. See
     /// ``ByteReader/tryRead(into:)``.
     public func tryRead(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int? {
@@ -90,6 +100,16 @@ public enum NamedPipe {
       self.path = path
     }
 
+    /// Opens the FIFO for writing; the task is suspended until somebody has it open for reading.
+    ///
+    /// The corresponding C function is `open`, on a thread of its own.
+    ///
+    /// - Throws: ``InterprocessError`` as the blocking form does, and `Errno.timedOut`; `CancellationError`.
+    public nonisolated(nonsending) init(waitingForReaderAt path: FilePath, timeout: Duration? = nil) async throws {
+      descriptor = try await openFIFO(path, O_WRONLY, by: Deadline(timeout))
+      self.path = path
+    }
+
     /// Writes what there is room for without waiting. The corresponding C function is `pwritev2` with `RWF_NOWAIT`. See
     /// ``ByteWriter/tryWrite(_:)``.
     public func tryWrite(_ bytes: RawSpan) throws(InterprocessError) -> Int? {
@@ -118,12 +138,40 @@ private func openFIFO(_ path: FilePath, _ flags: CInt) throws(InterprocessError)
     adopting: try systemCall("open", object, remedy: remedy) {
       path.withPlatformString { ci_open($0, flags | O_CLOEXEC | O_NOCTTY, 0) }
     })
-  var status = stat()
-  try systemCall("fstat", object) { fstat(descriptor.rawValue, &status) }
-  guard status.st_mode & S_IFMT == S_IFIFO else { throw .refused("open", object, "this path is no FIFO") }
+  try checkThatItIsAFIFO(descriptor, object)
   if flags & O_NONBLOCK != 0 {
     // It was only to keep `open` from waiting; reads and writes wait, or have timeouts of their own.
     try systemCall("fcntl", object) { fcntl(descriptor.rawValue, F_SETFL, flags & ~O_NONBLOCK) }
   }
   return descriptor
+}
+
+private func checkThatItIsAFIFO(
+  _ descriptor: borrowing OwnedDescriptor, _ object: String
+) throws(InterprocessError) {
+  let number = descriptor.rawValue
+  var status = stat()
+  try systemCall("fstat", object) { fstat(number, &status) }
+  guard status.st_mode & S_IFMT == S_IFIFO else { throw .refused("open", object, "this path is no FIFO") }
+}
+
+/// The same for a task. `open` that waits for the other side has no descriptor yet, so a thread waits.
+private nonisolated(nonsending) func openFIFO(
+  _ path: FilePath, _ flags: CInt, by deadline: Deadline
+) async throws -> OwnedDescriptor {
+  try Task.checkCancellation()
+  let object = "\"\(path)\""
+  let result = try await WaitingThread.call(until: deadline) { () -> Result<CInt, Errno> in
+    let number = path.withPlatformString { ci_open($0, flags | O_CLOEXEC | O_NOCTTY, 0) }
+    return number == -1 ? .failure(Errno.current) : .success(number)
+  }
+  switch result {
+  case .success(let number):
+    let descriptor = OwnedDescriptor(adopting: number)
+    try checkThatItIsAFIFO(descriptor, object)
+    return descriptor
+  case .failure(let reason):
+    throw InterprocessError(
+      call: "open", object: object, errno: reason, remedy: namingRemedy(for: reason, kind: "FIFO"))
+  }
 }
