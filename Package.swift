@@ -29,7 +29,7 @@ let package = Package(
     .executableTarget(
       name: "ipc",
       dependencies: [
-        "Interprocess", system,
+        "CInterprocess", "Interprocess", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "BasicContainers", package: "swift-collections"),
       ],

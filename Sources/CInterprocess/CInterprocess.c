@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/memfd.h>
+#include <linux/mount.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,20 @@ int ci_seal_grow(void) { return F_SEAL_GROW; }
 int ci_seal_seal(void) { return F_SEAL_SEAL; }
 int ci_seal_write(void) { return F_SEAL_WRITE; }
 int ci_fallocate(int fd, off_t length) { return fallocate(fd, 0, 0, length); }
+
+int ci_set_write_lease(int fd) { return fcntl(fd, F_SETLEASE, F_WRLCK); }
+
+int ci_detached_mount(const char *type) {
+  int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+  if (context == -1) return -1;
+  int mount = -1;
+  if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+    mount = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0);
+  int reason = errno;
+  close(context);
+  errno = reason;
+  return mount;
+}
 
 int ci_pipe2(int fds[2], int flags) { return pipe2(fds, flags); }
 
@@ -244,6 +259,16 @@ int ci_semtimedop(int id, struct sembuf *operations, size_t count, const struct 
 }
 
 pid_t ci_thread_id(void) { return (pid_t)syscall(SYS_gettid); }
+
+bool ci_waits_on_system_v_queue(long number) { return number == SYS_msgrcv || number == SYS_msgsnd; }
+
+bool ci_waits_on_system_v_semaphore(long number) {
+  // Some machines have semtimedop alone.
+#ifdef SYS_semop
+  if (number == SYS_semop) return true;
+#endif
+  return number == SYS_semtimedop;
+}
 
 int ci_interrupt_timer_start_for(pid_t thread, timer_t *timer, int signal, struct timespec first,
                                  struct timespec interval) {

@@ -9,7 +9,7 @@ struct IPC: ParsableCommand {
       Start with `ipc pi`: it computes pi with forked worker processes, once over every mechanism there is, and prints \
       how long each took. `ipc help pi` tells more.
       """,
-    subcommands: [PiCommand.self])
+    subcommands: [PiCommand.self, ListCommand.self, RemoveCommand.self, SendCommand.self, ReceiveCommand.self])
 }
 
 // Synchronous on purpose: a process that has begun to use Swift's concurrency has threads, and may not fork any more.

@@ -1,7 +1,7 @@
 public import Glibc
 
 /// A program run to its end, as a user runs it.
-public struct Command {
+public struct Command: Sendable {
   /// Its exit code, or 128 and the signal that ended it, as a shell has it.
   public let exitCode: CInt
   public let output: String

@@ -83,21 +83,3 @@ struct PiSystemCallTests {
     }
   }
 }
-
-/// The system calls of a program and its children.
-private enum Strace {
-  static let isAvailable =
-    (try? Command.run("/usr/bin/strace", ["-f", "-e", "trace=mmap", "/bin/true"]))?.exitCode == 0
-  static let absence = "skipped: needs strace, and the right to trace"
-
-  static func run(_ program: [String]) throws -> [(process: String, call: String)] {
-    let file = "/tmp/strace-\(UInt32.random(in: 0 ... .max))"
-    defer { _ = try? Command.run("/bin/rm", ["-f", file]) }
-    let run = try Command.run("/usr/bin/strace", ["-f", "-o", file] + program)
-    guard run.exitCode == 0 else { throw Command.Failure(run.errors) }
-    return try Command.run("/bin/cat", [file]).lines.compactMap { line in
-      guard let space = line.firstIndex(of: " ") else { return nil }
-      return (String(line[..<space]), String(line[space...].drop { $0 == " " }))
-    }
-  }
-}

@@ -14,6 +14,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -45,6 +46,9 @@ int ci_seal_grow(void);
 int ci_seal_seal(void);
 int ci_seal_write(void);
 int ci_fallocate(int fd, off_t length);
+int ci_set_write_lease(int fd);
+// A filesystem of this type, mounted nowhere; its descriptor is the root directory.
+int ci_detached_mount(const char *type);
 
 // Pipes.
 int ci_pipe2(int fds[2], int flags);
@@ -85,6 +89,9 @@ int ci_semctl_value(int id, int index, int command, int value);
 int ci_semctl_values(int id, int command, unsigned short *values);
 int ci_semctl_status(int id, int command, struct semid_ds *status);
 int ci_semtimedop(int id, struct sembuf *operations, size_t count, const struct timespec *timeout);
+// Whether a system call of this number takes a System V queue's, or semaphore set's, id as its first argument and waits.
+bool ci_waits_on_system_v_queue(long number);
+bool ci_waits_on_system_v_semaphore(long number);
 
 // A timer that sends `signal` to a thread of this process after `first` and then every `interval`: repeated, because
 // the first may come just before the call that it is to interrupt.

@@ -100,7 +100,12 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
       adopting: try systemCall("mq_open", checked.quoted, remedy: remedy) {
         ci_mq_open(name, flags | O_CLOEXEC, permissions.rawValue, &attributes)
       })
-    try systemCall("mq_getattr", checked.quoted) { mq_getattr(queue.rawValue, &attributes) }
+    do {
+      try systemCall("mq_getattr", checked.quoted) { mq_getattr(queue.rawValue, &attributes) }
+    } catch {
+      if flags & O_EXCL != 0 { mq_unlink(name) }
+      throw error
+    }
     self.name = name
     self.maximumMessages = attributes.mq_maxmsg
     self.maximumMessageSize = attributes.mq_msgsize

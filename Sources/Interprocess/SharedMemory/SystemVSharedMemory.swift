@@ -112,7 +112,21 @@ public struct SystemVSharedMemory: ~Copyable, Sendable, MappedMemory {
   /// The corresponding C function is `shmctl` with `IPC_RMID`. On Linux the segment can still be attached by its ``id``
   /// while somebody has it attached.
   public func remove() throws(InterprocessError) {
-    try systemCall("shmctl", described, remedy: Self.useRemedy) { shmctl(id, IPC_RMID, nil) }
+    try Self.remove(id, described)
+  }
+
+  /// Marks a segment for removal without attaching it. See ``remove()``.
+  ///
+  /// The corresponding C function is `shmctl` with `IPC_RMID`.
+  ///
+  /// - Throws: `Errno.notPermitted` for another user's segment; `Errno.identifierRemoved` or `Errno.invalidArgument`
+  ///   when it is gone already.
+  public static func remove(id: CInt) throws(InterprocessError) {
+    try remove(id, "id \(id)")
+  }
+
+  private static func remove(_ id: CInt, _ described: String) throws(InterprocessError) {
+    try systemCall("shmctl", described, remedy: useRemedy) { shmctl(id, IPC_RMID, nil) }
   }
 
   /// Gives the memory away; the segment stays.

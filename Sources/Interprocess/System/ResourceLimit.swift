@@ -2,12 +2,12 @@ import Glibc
 import SystemPackage
 
 /// A limit that the kernel sets this process, read so that an error can name it.
-enum ResourceLimit {
+package enum ResourceLimit {
   case openFiles
   case messageQueueBytes
 
   /// The soft limit; `nil` where there is none.
-  var current: UInt? {
+  package var current: UInt? {
     var limit = rlimit()
     // RLIMIT_MSGQUEUE is 12 on every Linux; Glibc's module leaves it out.
     let result =
@@ -21,23 +21,25 @@ enum ResourceLimit {
 }
 
 /// A kernel parameter as `sysctl` names it, for example `fs.mqueue.msg_max`.
-struct KernelParameter {
-  let name: String
+package struct KernelParameter {
+  package let name: String
 
-  init(_ name: String) { self.name = name }
+  package init(_ name: String) { self.name = name }
 
-  /// The numbers it holds; empty where it cannot be read.
-  var values: [Int] {
+  /// The numbers it holds, `Int.max` for larger ones; empty where it cannot be read.
+  package var values: [Int] {
     let path = "/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 })
     guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return [] }
     defer { try? file.close() }
     let bytes = [UInt8](unsafeUninitializedCapacity: 256) { buffer, count in
       count = (try? file.read(into: UnsafeMutableRawBufferPointer(buffer))) ?? 0
     }
-    return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+    return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).compactMap { word in
+      Int(word) ?? UInt64(word).map { Int(clamping: $0) }
+    }
   }
 
-  var value: Int? { values.first }
+  package var value: Int? { values.first }
 
   /// As an error message quotes it: `fs.mqueue.msg_max (10)`.
   var described: String { value.map { "\(name) (\($0))" } ?? name }

@@ -111,11 +111,3 @@ enum PiReport {
     name.padded(24) + pi.padded(16) + error.padded(12) + time.padded(-10) + speed.padded(-9)
   }
 }
-
-extension String {
-  /// Filled with spaces to `width` letters: on the right, or on the left where the width is negative.
-  fileprivate func padded(_ width: Int) -> String {
-    let spaces = String(repeating: " ", count: max(0, abs(width) - count))
-    return width < 0 ? spaces + self : self + spaces
-  }
-}

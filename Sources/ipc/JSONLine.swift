@@ -1,0 +1,17 @@
+/// A JSON object on one line, its keys in the order they were added.
+struct JSONLine: CustomStringConvertible {
+  private var members: [String] = []
+
+  mutating func add(_ key: String, _ value: String?) { addRaw(key, value?.json) }
+  mutating func add(_ key: String, _ value: Int?) { addRaw(key, value.map { String($0) }) }
+  mutating func add(_ key: String, _ value: Bool) { addRaw(key, String(value)) }
+  mutating func add(_ key: String, _ values: [CInt]) {
+    addRaw(key, "[\(values.map { String($0) }.joined(separator: ","))]")
+  }
+
+  private mutating func addRaw(_ key: String, _ value: String?) {
+    members.append("\(key.json):\(value ?? "null")")
+  }
+
+  var description: String { "{\(members.joined(separator: ","))}" }
+}

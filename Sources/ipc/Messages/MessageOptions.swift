@@ -1,0 +1,35 @@
+import ArgumentParser
+
+/// What `ipc send` and `ipc receive` have in common.
+struct MessageOptions: ParsableArguments {
+  @Argument(help: "The object: KIND:NAME, KIND:0xKEY or KIND:id=N.", transform: ObjectAddress.init(parsing:))
+  var address: ObjectAddress
+
+  @Option(help: ArgumentHelp("Give up after so many seconds; 0.5 is half of one.", valueName: "seconds"))
+  var timeout: Double?
+
+  @Flag(help: "Create the object if it is not there; for a Unix socket: listen there and serve one client.")
+  var create = false
+
+  var duration: Duration? { timeout.map { .seconds($0) } }
+
+  func validate() throws {
+    if let timeout, !(0...1e9).contains(timeout) {
+      throw ValidationError("--timeout \(timeout): give a number of seconds from 0 to 1000000000")
+    }
+  }
+
+  /// The kinds that `send` and `receive` speak to.
+  static let kinds = """
+    Kinds: posix-message-queue, system-v-message-queue, named-pipe, unix-socket (stream), posix-shared-memory, \
+    system-v-shared-memory.
+    """
+
+  static func notForMessages(_ kind: ObjectKind) -> ValidationError {
+    ValidationError("a \(kind.rawValue) carries no bytes; it counts. \(kinds)")
+  }
+
+  static func cannotCreateByID() -> ValidationError {
+    ValidationError("--create: the system chooses the numbers of System V objects; give a key, as in 0x70690001")
+  }
+}

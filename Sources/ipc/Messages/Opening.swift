@@ -1,0 +1,123 @@
+import ArgumentParser
+import Interprocess
+import SystemPackage
+
+// Opening what an address names, creating it where the user asked for it.
+
+extension POSIXMessageQueue {
+  init(_ name: String, access: Access, creatingIfAbsent create: Bool) throws(InterprocessError) {
+    let limits = Self.defaultLimits
+    self =
+      create
+      ? try POSIXMessageQueue(
+        creatingIfAbsent: name, access: access, maximumMessages: limits.maximumMessages,
+        maximumMessageSize: limits.maximumMessageSize)
+      : try POSIXMessageQueue(opening: name, access: access)
+  }
+}
+
+extension SystemVMessageQueue {
+  init(at place: ObjectAddress.Place, creatingIfAbsent create: Bool) throws {
+    switch place {
+    case .key(let key):
+      self = create ? try SystemVMessageQueue(creatingIfAbsent: key) : try SystemVMessageQueue(opening: key)
+    case .id(let id):
+      if create { throw MessageOptions.cannotCreateByID() }
+      self.init(id: id)
+    case .name(let name): throw ValidationError("\(name): a System V queue has a key or a number")
+    }
+  }
+}
+
+extension NamedPipe {
+  static func createIfAbsent(at path: FilePath) throws(InterprocessError) {
+    do {
+      try create(at: path)
+    } catch {
+      if error.errno != .fileExists { throw error }
+    }
+  }
+}
+
+extension UnixSocket {
+  /// - Parameter serving: whether to listen there and take one client, rather than to connect.
+  init(named name: String, serving: Bool, timeout: Duration?) throws {
+    let address = name.hasPrefix("@") ? UnixSocketAddress.abstract(String(name.dropFirst())) : .path(FilePath(name))
+    self =
+      serving
+      ? try UnixSocket(servingOneClientAt: address, timeout: timeout)
+      : try UnixSocket(connectingTo: address, timeout: timeout)
+  }
+
+  /// The path goes as soon as the client has come, or a signal.
+  private init(servingOneClientAt address: UnixSocketAddress, timeout: Duration?) throws {
+    Interruption.startCatching()
+    let listener = try UnixListener(at: address)
+    defer {
+      if case .path(let path) = address { try? UnixListener.unlink(path) }
+      Interruption.stopCatching()
+    }
+    let deadline = timeout.map { ContinuousClock.now + $0 }
+    while true {
+      try Interruption.check()
+      do {
+        self = try listener.accept(timeout: .milliseconds(50))
+        return
+      } catch {
+        guard error.isTimeout else { throw error }
+        if let deadline, ContinuousClock.now >= deadline { throw error }
+      }
+    }
+  }
+}
+
+extension POSIXSharedMemory {
+  /// - Parameter byteCount: the size to create it with where it does not exist; `nil` only opens it.
+  init(_ name: String, creatingIfAbsent byteCount: Int?) throws {
+    if let byteCount {
+      do {
+        self = try POSIXSharedMemory(creating: name, byteCount: byteCount)
+        return
+      } catch {
+        if error.errno != .fileExists { throw error }
+      }
+    }
+    self = try POSIXSharedMemory(opening: name)
+  }
+}
+
+extension SystemVSharedMemory {
+  /// - Parameter byteCount: the size to create it with where it does not exist; `nil` only attaches it.
+  init(at place: ObjectAddress.Place, creatingIfAbsent byteCount: Int?) throws {
+    switch place {
+    case .key(let key):
+      if let byteCount {
+        do {
+          self = try SystemVSharedMemory(creating: key, byteCount: byteCount)
+          return
+        } catch {
+          if error.errno != .fileExists { throw error }
+        }
+      }
+      self = try SystemVSharedMemory(opening: key)
+    case .id(let id):
+      if byteCount != nil { throw MessageOptions.cannotCreateByID() }
+      self = try SystemVSharedMemory(id: id)
+    case .name(let name): throw ValidationError("\(name): a System V segment has a key or a number")
+    }
+  }
+}
+
+extension Mapping {
+  /// A copy of the bytes, as they are at this moment.
+  var content: [UInt8] { bytes.withUnsafeBytes { Array($0) } }
+
+  /// Writes from the start.
+  mutating func overwrite(with message: [UInt8]) throws {
+    guard message.count <= byteCount else {
+      throw JobFailure("the message has \(message.count) bytes, the memory \(byteCount)")
+    }
+    var target = mutableBytes
+    for (offset, byte) in message.enumerated() { target.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self) }
+  }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Interprocess
+import SystemPackage
+
+struct ReceiveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "receive",
+    abstract: "Receive from a queue, FIFO, Unix socket or shared memory.",
+    discussion: """
+      \(ObjectAddress.forms)
+
+      \(MessageOptions.kinds)
+
+      From a queue it takes one message, or as many as --count says. From a FIFO or a socket it takes what comes until \
+      the other side closes, or so many pieces: lines, or with raw and hex whatever one read gives. Of shared memory \
+      it prints the content.
+
+      EXAMPLES
+        ipc receive posix-message-queue:/jobs --timeout 2
+        ipc receive system-v-message-queue:0x70690001 --type 7 --count 100
+        ipc receive unix-socket:/run/backup.sock --create --format raw > backup.tar
+        ipc receive posix-shared-memory:/samples --format hex
+
+      The exit code is 0 when as many messages came as were wanted.
+      """)
+
+  @OptionGroup var options: MessageOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "How many messages; 0 for all that come, until the timeout. (default: 1 of a queue, all of a stream)",
+      valueName: "n"))
+  var count: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "For System V queues: of this type; -N for the lowest that is not above N; 0 for any.", valueName: "n"))
+  var type = 0
+
+  @Option(help: "How messages are printed: raw, lines or hex.")
+  var format = MessageFormat.lines
+
+  func validate() throws {
+    if let count, count < 0 { throw ValidationError("--count \(count): give a number from 0") }
+  }
+
+  func run() throws {
+    let timeout = options.duration
+    let create = options.create
+    switch (options.address.kind, options.address.place) {
+    case (.posixMessageQueue, .name(let name)):
+      let queue = try POSIXMessageQueue(name, access: .readOnly, creatingIfAbsent: create)
+      try receiveMessages { try queue.receive(timeout: timeout).bytes }
+    case (.systemVMessageQueue, let place):
+      let queue = try SystemVMessageQueue(at: place, creatingIfAbsent: create)
+      let selection: SystemVMessageQueue.Selection =
+        type == 0 ? .any : type > 0 ? .type(type) : .notAbove(Int(clamping: type.magnitude))
+      try receiveMessages { try queue.receive(selection, timeout: timeout).bytes }
+    case (.namedPipe, .name(let name)):
+      let path = FilePath(name)
+      if create { try NamedPipe.createIfAbsent(at: path) }
+      let reader = try NamedPipe.Reader(opening: path)
+      try receivePieces { try reader.read(upTo: 1 << 16, timeout: timeout) }
+    case (.unixSocket, .name(let name)):
+      let socket = try UnixSocket(named: name, serving: create, timeout: timeout)
+      try receivePieces { try socket.read(upTo: 1 << 16, timeout: timeout) }
+    case (.posixSharedMemory, .name(let name)):
+      try put(try POSIXSharedMemory(opening: name, readOnly: true).mapping.content)
+    case (.systemVSharedMemory, .key(let key)):
+      try put(try SystemVSharedMemory(opening: key, readOnly: true).mapping.content)
+    case (.systemVSharedMemory, .id(let id)):
+      try put(try SystemVSharedMemory(id: id, readOnly: true).mapping.content)
+    default: throw MessageOptions.notForMessages(options.address.kind)
+    }
+  }
+
+  private func receiveMessages(_ receive: () throws -> [UInt8]) throws {
+    let wanted = count ?? 1
+    var received = 0
+    while wanted == 0 || received < wanted {
+      do {
+        try put(try receive())
+      } catch let error as InterprocessError where error.isTimeout && wanted == 0 {
+        return
+      }
+      received += 1
+    }
+  }
+
+  /// - Parameter read: gives the next bytes; none when the other side has closed.
+  private func receivePieces(_ read: () throws -> [UInt8]) throws {
+    let wanted = count ?? 0
+    var received = 0
+    try withoutActuallyEscaping(read) { read in
+      var lines = LineReader(read)
+      while wanted == 0 || received < wanted {
+        let piece = format == .lines ? try lines.next() : try read()
+        guard let piece, format == .lines || !piece.isEmpty else { break }
+        try put(piece)
+        received += 1
+      }
+    }
+    if received < wanted { throw JobFailure("the other side closed after \(received) of \(wanted)") }
+  }
+
+  private func put(_ message: [UInt8]) throws {
+    try FileDescriptor.standardOutput.writeAll(format.encode(message))
+  }
+}

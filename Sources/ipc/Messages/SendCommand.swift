@@ -1,0 +1,112 @@
+import ArgumentParser
+import Interprocess
+import SystemPackage
+
+struct SendCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "send",
+    abstract: "Send to a queue, FIFO, Unix socket or shared memory.",
+    discussion: """
+      \(ObjectAddress.forms)
+
+      \(MessageOptions.kinds)
+
+      Without TEXT the message is what comes on standard input: all of it (raw), or a message a line (lines, hex). Into \
+      shared memory it is written from the start.
+
+      EXAMPLES
+        ipc send posix-message-queue:/jobs hello --priority 3 --create
+        seq 100 | ipc send system-v-message-queue:0x70690001 --type 7 --format lines
+        ipc send posix-message-queue:/jobs "00 ff" --format hex
+        tar c . | ipc send unix-socket:/run/backup.sock
+
+      The exit code is 0 when everything was sent.
+      """)
+
+  @OptionGroup var options: MessageOptions
+
+  @Argument(help: "The message; without it, standard input.")
+  var text: String?
+
+  @Option(help: ArgumentHelp("For POSIX queues: higher ones are received first; 0 to 32767.", valueName: "n"))
+  var priority: UInt32 = 0
+
+  @Option(help: ArgumentHelp("For System V queues: the message's type, 1 or more.", valueName: "n"))
+  var type = 1
+
+  @Option(help: ArgumentHelp("Send the text so many times.", valueName: "n"))
+  var count = 1
+
+  @Option(help: "How the message is given: raw, lines or hex.")
+  var format = MessageFormat.raw
+
+  func validate() throws {
+    if count < 1 { throw ValidationError("--count \(count): give a number from 1") }
+    if count != 1, text == nil { throw ValidationError("--count needs a TEXT to repeat") }
+  }
+
+  func run() throws {
+    try withSink { send in
+      if let text {
+        let message = format == .hex ? try MessageFormat.decodeHex(Array(text.utf8)) : Array(text.utf8)
+        for _ in 0..<count { try send(format == .lines ? message + lineEnd : message) }
+      } else if format == .raw {
+        try sendStandardInput(send)
+      } else {
+        var lines = LineReader { try FileDescriptor.standardInput.readSome() }
+        while let line = try lines.next() {
+          try send(format == .hex ? try MessageFormat.decodeHex(line) : line + lineEnd)
+        }
+      }
+    }
+  }
+
+  /// Where there are no messages, lines are told apart by their ends.
+  private var lineEnd: [UInt8] { isStream ? [UInt8(ascii: "\n")] : [] }
+
+  private var isStream: Bool { options.address.kind == .namedPipe || options.address.kind == .unixSocket }
+
+  /// A stream passes on what comes as it comes; anything else needs the whole message.
+  private func sendStandardInput(_ send: ([UInt8]) throws -> Void) throws {
+    var message: [UInt8] = []
+    while true {
+      let piece = try FileDescriptor.standardInput.readSome()
+      if piece.isEmpty { break }
+      if isStream { try send(piece) } else { message += piece }
+    }
+    if !isStream { try send(message) }
+  }
+
+  private func withSink(_ body: (([UInt8]) throws -> Void) throws -> Void) throws {
+    let timeout = options.duration
+    let create = options.create
+    switch (options.address.kind, options.address.place) {
+    case (.posixMessageQueue, .name(let name)):
+      let queue = try POSIXMessageQueue(
+        name, access: .writeOnly, creatingIfAbsent: create)
+      try body { try queue.send($0, priority: priority, timeout: timeout) }
+    case (.systemVMessageQueue, let place):
+      let queue = try SystemVMessageQueue(at: place, creatingIfAbsent: create)
+      try body { try queue.send($0, type: type, timeout: timeout) }
+    case (.namedPipe, .name(let name)):
+      let path = FilePath(name)
+      if create { try NamedPipe.createIfAbsent(at: path) }
+      let writer = try NamedPipe.Writer(opening: path)
+      try body { try writer.write($0, timeout: timeout) }
+    case (.unixSocket, .name(let name)):
+      let socket = try UnixSocket(named: name, serving: create, timeout: timeout)
+      try body { try socket.write($0, timeout: timeout) }
+    case (.posixSharedMemory, .name(let name)):
+      try body { message in
+        var memory = try POSIXSharedMemory(name, creatingIfAbsent: create ? message.count : nil)
+        try memory.mapping.overwrite(with: message)
+      }
+    case (.systemVSharedMemory, let place):
+      try body { message in
+        var memory = try SystemVSharedMemory(at: place, creatingIfAbsent: create ? message.count : nil)
+        try memory.mapping.overwrite(with: message)
+      }
+    default: throw MessageOptions.notForMessages(options.address.kind)
+    }
+  }
+}
