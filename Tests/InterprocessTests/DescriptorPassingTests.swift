@@ -110,8 +110,7 @@ struct DescriptorPassingTests {
   func takeover() throws {
     let directory = try TemporaryDirectory()
     let path = directory.path.appending("socket")
-    var dead = try UnixListener(at: .path(path), replacingDeadServer: true)
-    try dead.close()
+    try leaveDeadSocket(at: path)
     let live = try UnixListener(at: .path(path), replacingDeadServer: true)
     let client = try UnixSocket(connectingTo: .path(path), timeout: generous)
     let accepted = try live.accept(timeout: generous)
@@ -136,19 +135,34 @@ struct DescriptorPassingTests {
   @Test("of servers that take over at once, one wins")
   func takeoverRace() throws {
     let directory = try TemporaryDirectory()
-    let path = directory.path.appending("socket")
-    for _ in 0..<10 {
-      var dead = try UnixListener(at: .path(path), replacingDeadServer: true)
-      try dead.close()
+    for round in 0..<10 {
+      let path = directory.path.appending("socket\(round)")
+      try leaveDeadSocket(at: path)
       let racers = (0..<4).map { _ in
         Background { () -> CInt? in
           guard let listener = try? UnixListener(at: .path(path), replacingDeadServer: true) else { return nil }
-          return dup(listener.descriptor.rawValue)
+          return fcntl(listener.descriptor.rawValue, F_DUPFD_CLOEXEC, 0)
         }
       }
       let winners = try racers.compactMap { try $0.value() }
       #expect(winners.count == 1)
       for winner in winners { close(winner) }
     }
+  }
+
+  /// What a dead server leaves. It never listens: other tests start programs, which for a moment hold copies of all
+  /// that is open here, and a listener would live on in them.
+  private func leaveDeadSocket(at path: FilePath) throws {
+    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.string.utf8) }
+    let result = withUnsafePointer(to: &address) { address in
+      address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(result == 0)
   }
 }
