@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +23,12 @@
 #ifndef RWF_NOSIGNAL
 #define RWF_NOSIGNAL 0x00000100
 #endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
 
 pid_t ci_fork(void) { return fork(); }
 
@@ -29,6 +36,14 @@ int ci_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_ope
 
 int ci_pidfd_send_signal(int pidfd, int signal) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int ci_waitid_pidfd(int pidfd, int options, int *code, int *status) {
+  siginfo_t info = {0};
+  int result = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, options);
+  *code = info.si_code;
+  *status = info.si_status;
+  return result == 0 ? info.si_pid : -1;
 }
 
 int ci_thread_count(void) {
@@ -84,6 +99,87 @@ ssize_t ci_pwritev2(int fd, const struct iovec *vectors, int count, int flags) {
 
 int ci_rwf_nowait(void) { return RWF_NOWAIT; }
 int ci_rwf_nosignal(void) { return RWF_NOSIGNAL; }
+
+int ci_o_direct(void) { return O_DIRECT; }
+int ci_pipe_capacity(int fd) { return fcntl(fd, F_GETPIPE_SZ); }
+int ci_set_pipe_capacity(int fd, int capacity) { return fcntl(fd, F_SETPIPE_SZ, capacity); }
+int ci_bytes_waiting(int fd, int *count) { return ioctl(fd, FIONREAD, count); }
+
+ssize_t ci_splice(int source, int destination, size_t count, bool waiting) {
+  return splice(source, NULL, destination, NULL, count, waiting ? 0 : SPLICE_F_NONBLOCK);
+}
+
+ssize_t ci_tee(int source, int destination, size_t count, bool waiting) {
+  return tee(source, destination, count, waiting ? 0 : SPLICE_F_NONBLOCK);
+}
+
+ssize_t ci_vmsplice(int destination, const struct iovec *bytes, bool waiting) {
+  return vmsplice(destination, bytes, 1, waiting ? 0 : SPLICE_F_NONBLOCK);
+}
+
+int ci_peer_credentials(int fd, pid_t *process, uid_t *user, gid_t *group) {
+  struct ucred credentials;
+  socklen_t size = sizeof credentials;
+  int result = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size);
+  if (result == 0) *process = credentials.pid, *user = credentials.uid, *group = credentials.gid;
+  return result;
+}
+
+int ci_peer_pidfd(int fd) {
+  int pidfd = -1;
+  socklen_t size = sizeof pidfd;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) == 0 ? pidfd : -1;
+}
+
+union control {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(int) * ci_most_descriptors)];
+};
+
+ssize_t ci_send_message(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t length,
+                        const int *descriptors, int count, int flags) {
+  struct iovec vector = {.iov_base = (void *)bytes, .iov_len = size};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_name = (void *)address, .msg_namelen = length};
+  union control control;
+  if (count > ci_most_descriptors) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (count > 0) {
+    size_t length_of_all = sizeof(int) * (size_t)count;
+    memset(&control, 0, sizeof control);
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(length_of_all);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(length_of_all);
+    memcpy(CMSG_DATA(header), descriptors, length_of_all);
+  }
+  return sendmsg(fd, &message, flags | MSG_NOSIGNAL);
+}
+
+ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un *sender, socklen_t *length,
+                           int *descriptors, int *count, int *flags) {
+  struct iovec vector = {.iov_base = bytes, .iov_len = size};
+  struct msghdr message = {
+      .msg_iov = &vector, .msg_iovlen = 1, .msg_name = sender, .msg_namelen = sender ? sizeof *sender : 0};
+  union control control;
+  if (descriptors) message.msg_control = &control, message.msg_controllen = sizeof control;
+  *count = 0;
+  ssize_t result = recvmsg(fd, &message, *flags | MSG_CMSG_CLOEXEC);
+  if (result < 0) return result;
+  *flags = message.msg_flags;
+  if (length) *length = message.msg_namelen;
+  if (!descriptors) return result;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    size_t length_of_all = header->cmsg_len - CMSG_LEN(0);
+    memcpy(descriptors + *count, CMSG_DATA(header), length_of_all);
+    *count += (int)(length_of_all / sizeof(int));
+  }
+  return result;
+}
 
 int ci_accept4(int fd, int flags) { return accept4(fd, NULL, NULL, flags); }
 
@@ -224,6 +320,7 @@ int ci_epoll_wait(int epoll, uint64_t *ids, int count, int milliseconds) {
 }
 
 int ci_eventfd(unsigned value, int flags) { return eventfd(value, flags); }
+int ci_eventfd_semaphore_flag(void) { return EFD_SEMAPHORE; }
 int ci_eventfd_nonblocking_flags(void) { return EFD_CLOEXEC | EFD_NONBLOCK; }
 
 static void notify_thread(union sigval value) {

@@ -1,7 +1,9 @@
 """The other end of a mechanism, in Python: one verb a run. What a verb returns is printed."""
+import os
 import socket
 import struct
 import sys
+import time
 
 import posix_ipc
 import sysv_ipc
@@ -126,6 +128,61 @@ def unix_echo(path):
             text = peer.makefile().read()
             peer.sendall(text.upper().encode())
             return text
+
+
+def connected(path, kind):
+    """A socket connected to a path at which the other side may not listen yet."""
+    peer = socket.socket(socket.AF_UNIX, kind)
+    peer.settimeout(TIMEOUT)
+    for _ in range(1000):
+        try:
+            peer.connect(path)
+            return peer
+        except (FileNotFoundError, ConnectionRefusedError):
+            time.sleep(0.01)
+    raise TimeoutError(path)
+
+
+def send_descriptors(path, *texts):
+    """Connects and passes one pipe for each text, with the text in it."""
+    with connected(path, socket.SOCK_STREAM) as peer:
+        readers = []
+        for text in texts:
+            reader, writer = os.pipe()
+            os.write(writer, text.encode())
+            os.close(writer)
+            readers.append(reader)
+        socket.send_fds(peer, [b"pipes"], readers)
+
+
+def receive_descriptors(path, count):
+    """Connects and gives what is in the files that are passed."""
+    with connected(path, socket.SOCK_STREAM) as peer:
+        message, files, _, _ = socket.recv_fds(peer, 100, int(count))
+        return " ".join([message.decode()] + [os.read(file, 100).decode() for file in files])
+
+
+def datagram_send(path, text):
+    with connected(path, socket.SOCK_DGRAM) as peer:
+        peer.send(text.encode())
+
+
+def datagram_answer(path):
+    """Receives one datagram, and sends it back in capitals to whom it came from."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(TIMEOUT)
+        peer.bind(path)
+        text, sender = peer.recvfrom(1000)
+        peer.sendto(text.upper(), sender)
+        return text.decode()
+
+
+def packets_exchange(path, *texts):
+    """Connects, sends each text as a packet, and gives the packets that come back."""
+    with connected(path, socket.SOCK_SEQPACKET) as peer:
+        for text in texts:
+            peer.send(text.encode())
+        return " ".join(peer.recv(1000).decode() for _ in texts)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,15 @@
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 
 // Processes. fork() is marked unavailable in Swift, and the wait-status macros are not imported.
 pid_t ci_fork(void);
 int ci_pidfd_open(pid_t pid, unsigned flags);
 int ci_pidfd_send_signal(int pidfd, int signal);
+// The process id of the child that has ended, 0 when it has not (WNOHANG).
+int ci_waitid_pidfd(int pidfd, int options, int *code, int *status);
 int ci_thread_count(void);
 bool ci_wait_exited(int status);
 int ci_wait_exit_code(int status);
@@ -53,9 +56,24 @@ ssize_t ci_preadv2(int fd, const struct iovec *vectors, int count, int flags);
 ssize_t ci_pwritev2(int fd, const struct iovec *vectors, int count, int flags);
 int ci_rwf_nowait(void);
 int ci_rwf_nosignal(void);
+int ci_o_direct(void);
+int ci_pipe_capacity(int fd);
+int ci_set_pipe_capacity(int fd, int capacity);
+int ci_bytes_waiting(int fd, int *count);
+ssize_t ci_splice(int source, int destination, size_t count, bool waiting);
+ssize_t ci_tee(int source, int destination, size_t count, bool waiting);
+ssize_t ci_vmsplice(int destination, const struct iovec *bytes, bool waiting);
 
-// Sockets.
+// Sockets. A message carries at most SCM_MAX_FD descriptors. `flags` are those of the call, and of the answer.
+enum { ci_most_descriptors = 253 };
 int ci_accept4(int fd, int flags);
+int ci_peer_credentials(int fd, pid_t *process, uid_t *user, gid_t *group);
+int ci_peer_pidfd(int fd);
+ssize_t ci_send_message(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t length,
+                        const int *descriptors, int count, int flags);
+// `descriptors` has room for ci_most_descriptors, or is NULL: the kernel then closes what came.
+ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un *sender, socklen_t *length,
+                           int *descriptors, int *count, int *flags);
 
 // Message queues and semaphores.
 mqd_t ci_mq_open(const char *name, int flags, mode_t mode, struct mq_attr *attributes);
@@ -92,6 +110,7 @@ int ci_epoll_rearm(int epoll, int fd, uint64_t id);
 int ci_epoll_wait(int epoll, uint64_t *ids, int count, int milliseconds);
 int ci_eventfd(unsigned value, int flags);
 int ci_eventfd_nonblocking_flags(void);
+int ci_eventfd_semaphore_flag(void);
 
 // Has the notification of a queue write to an eventfd: by a thread that glibc starts, or by a signal, for which
 // ci_notify_handle_signal has installed the handler.

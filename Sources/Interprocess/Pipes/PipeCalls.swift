@@ -52,7 +52,7 @@ enum PipeCalls: StreamCalls {
   }
 
   /// Holds SIGPIPE back from this thread while `body` writes, and takes the one it raised out of the queue.
-  private static func withoutSIGPIPE(_ body: () -> Int) -> Int {
+  static func withoutSIGPIPE(_ body: () -> Int) -> Int {
     var pipeSignal = sigset_t()
     sigemptyset(&pipeSignal)
     sigaddset(&pipeSignal, SIGPIPE)

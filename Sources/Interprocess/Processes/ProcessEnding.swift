@@ -11,6 +11,11 @@ public enum ProcessEnding: Hashable, Sendable {
 
   public var isSuccess: Bool { self == .exited(0) }
 
+  /// What `waitid` says of a child: `si_code` and `si_status`.
+  init(childCode code: CInt, status: CInt) {
+    self = code == CLD_EXITED ? .exited(status) : .signalled(status, coreDumped: code == CLD_DUMPED)
+  }
+
   init(waitStatus status: CInt) {
     self =
       ci_wait_signalled(status)

@@ -1,4 +1,3 @@
-import CInterprocess
 import Glibc
 public import SystemPackage
 
@@ -14,49 +13,50 @@ public struct UnixListener: ~Copyable, Sendable {
   ///
   /// The corresponding C functions are `socket`, `bind` and `listen`.
   ///
-  /// - Parameter backlog: how many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
-  /// - Throws: `Errno.addressInUse` when the path or name is taken, be it by a server that has died.
-  public init(at address: UnixSocketAddress, backlog: Int = 128) throws(InterprocessError) {
-    try address.check(for: "bind")
-    let socket = try OwnedDescriptor(unixSocketFor: address)
-    try systemCall("bind", address.quoted, remedy: Self.bindRemedy) {
-      address.withSocketAddress { bind(socket.rawValue, $0, $1) }
-    }
-    do {
-      try systemCall("listen", address.quoted) { listen(socket.rawValue, CInt(clamping: max(0, backlog))) }
-    } catch {
-      if case .path(let path) = address { try? Self.unlink(path) }
-      throw error
-    }
-    descriptor = socket
+  /// A server that has died leaves its path. `replacingDeadServer` takes that over: a socket at which nobody answers is
+  /// removed, and this one stands in its place. A live server's is never touched (it sees one connection that ends at
+  /// once), nor is a file that is no socket. Of servers that start at the same time one wins and the others get
+  /// `Errno.addressInUse`: they lock the path's directory (`flock`) meanwhile.
+  ///
+  /// - Parameters:
+  ///   - backlog: how many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+  ///   - replacingDeadServer: whether to take over a path at which nobody listens any more. An abstract name needs no
+  ///     taking over: it goes with its server.
+  /// - Throws: `Errno.addressInUse` when the path or name is taken; `Errno.resourceBusy` when the directory stays locked
+  ///   for 5 seconds.
+  public init(
+    at address: UnixSocketAddress, backlog: Int = 128, replacingDeadServer: Bool = false
+  ) throws(InterprocessError) {
+    descriptor = try OwnedDescriptor.bound(
+      to: address, .stream, backlog: backlog, replacingDeadServer: replacingDeadServer)
     self.address = address
   }
 
-  private static func bindRemedy(_ reason: Errno) -> String? {
-    switch reason {
-    case .addressInUse: "somebody listens there, or a dead server left the path behind: unlink it then"
-    case .noSuchFileOrDirectory: "its directory does not exist"
-    case .permissionDenied: "this user may not create files in its directory"
-    default: nil
-    }
+  /// Takes the next connection, if there is one; `nil` when nobody waits.
+  ///
+  /// The corresponding C function is `accept4`.
+  ///
+  /// - Throws: `Errno.tooManyOpenFiles` when the process may have no more descriptors.
+  public func tryAccept() throws(InterprocessError) -> UnixSocket? {
+    guard let connection = try descriptor.tryAcceptConnection(address) else { return nil }
+    return UnixSocket(adopting: connection)
   }
 
   /// Takes the next connection.
   ///
-  /// The corresponding C function is `accept4`.
+  /// The corresponding C functions are `accept4` and `poll`.
   ///
   /// - Parameter timeout: how long to wait for one; `nil` waits for ever.
   /// - Throws: `Errno.timedOut` when nobody connected in time.
   public func accept(timeout: Duration? = nil) throws(InterprocessError) -> UnixSocket {
-    let deadline = Deadline(timeout)
-    if !deadline.isNever, try !descriptor.wait(until: .readable, by: deadline) {
-      throw InterprocessError(call: "accept", object: address.quoted, errno: .timedOut)
-    }
-    return UnixSocket(
-      adopting: OwnedDescriptor(
-        adopting: try systemCall("accept", address.quoted) {
-          ci_accept4(descriptor.rawValue, CInt(SOCK_CLOEXEC.rawValue))
-        }))
+    UnixSocket(adopting: try descriptor.acceptConnection(address, by: Deadline(timeout)))
+  }
+
+  /// Takes the next connection; the task is suspended until somebody connects.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then no connection was taken.
+  public nonisolated(nonsending) func accept(timeout: Duration? = nil) async throws -> UnixSocket {
+    UnixSocket(adopting: try await descriptor.acceptConnection(address, by: Deadline(timeout)))
   }
 
   /// Stops listening, in this process. The path, if there is one, stays. The corresponding C function is `close`.

@@ -1,12 +1,13 @@
 import CInterprocess
 import Glibc
-import SystemPackage
+public import SystemPackage
 
 /// One end of a connected stream socket between processes of this machine: bytes both ways, in order.
 ///
 /// It comes from connecting to a ``UnixListener``, from accepting there, or as one half of a ``SocketPair``.
 public struct UnixSocket: ~Copyable, Sendable, ByteReader, ByteWriter {
   public private(set) var descriptor: OwnedDescriptor
+  public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
   /// Takes over a connected stream socket that came from elsewhere.
   public init(adopting descriptor: consuming OwnedDescriptor) {
@@ -21,27 +22,30 @@ public struct UnixSocket: ~Copyable, Sendable, ByteReader, ByteWriter {
   /// - Throws: `Errno.noSuchFileOrDirectory` when nobody ever listened there, `Errno.connectionRefused` when nobody does
   ///   any more, `Errno.timedOut` when the backlog stayed full.
   public init(connectingTo address: UnixSocketAddress, timeout: Duration? = nil) throws(InterprocessError) {
-    let socket = try OwnedDescriptor(unixSocketFor: address)
-    let deadline = Deadline(timeout)
-    if !deadline.isNever { try socket.setSendTimeout(deadline) }
-    try systemCall("connect", address.quoted, remedy: Self.connectRemedy) {
-      let result = address.withSocketAddress { connect(socket.rawValue, $0, $1) }
-      // A full backlog answers EAGAIN once the send timeout has passed.
-      if result == -1, Errno.current == .wouldBlock { Glibc.errno = ETIMEDOUT }
-      return result
-    }
-    if !deadline.isNever { try socket.setSendTimeout(.never) }
-    descriptor = socket
+    descriptor = try OwnedDescriptor.connected(to: address, .stream, by: Deadline(timeout))
   }
 
-  private static func connectRemedy(_ reason: Errno) -> String? {
-    switch reason {
-    case .noSuchFileOrDirectory: "nobody listens there; the server has to come first"
-    case .connectionRefused: "its server is gone; start it again"
-    case .timedOut: "the server accepts too slowly, its backlog is full"
-    case .permissionDenied: "the socket's or its directory's permissions do not let this user in"
-    default: nil
-    }
+  /// Connects to the server that listens at `address`; the task is suspended while the server's backlog is full.
+  ///
+  /// The corresponding C functions are `socket` and `connect`.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`.
+  public nonisolated(nonsending) init(
+    connectingTo address: UnixSocketAddress, timeout: Duration? = nil
+  ) async throws {
+    descriptor = try await OwnedDescriptor.connected(to: address, .stream, by: Deadline(timeout))
+  }
+
+  /// Reads what is there without waiting. The corresponding C function is `recv` with `MSG_DONTWAIT`. See
+  /// ``ByteReader/tryRead(into:)``.
+  public func tryRead(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int? {
+    try descriptor.tryRead(SocketCalls.self, into: &buffer, "socket \(descriptor.rawValue)")
+  }
+
+  /// Writes what there is room for without waiting. The corresponding C function is `send` with `MSG_DONTWAIT`. See
+  /// ``ByteWriter/tryWrite(_:)``.
+  public func tryWrite(_ bytes: RawSpan) throws(InterprocessError) -> Int? {
+    try descriptor.tryWrite(SocketCalls.self, bytes, "socket \(descriptor.rawValue)")
   }
 
   /// Reads what is there. The corresponding C function is `recv`. See ``ByteReader/read(into:timeout:)``.
@@ -64,28 +68,5 @@ public struct UnixSocket: ~Copyable, Sendable, ByteReader, ByteWriter {
   /// Closes this end, in this process. The corresponding C function is `close`.
   public mutating func close() throws(InterprocessError) {
     try descriptor.close()
-  }
-}
-
-extension OwnedDescriptor {
-  /// A stream socket, closed in programs that this one executes. `address` is what it is wanted for.
-  init(unixSocketFor address: UnixSocketAddress) throws(InterprocessError) {
-    self.init(
-      adopting: try systemCall("socket", address.quoted) {
-        socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-      })
-  }
-
-  /// Bounds `connect`, which has no timeout of its own.
-  fileprivate func setSendTimeout(_ deadline: Deadline) throws(InterprocessError) {
-    var time = timeval()
-    if let left = deadline.remaining {
-      let (seconds, attoseconds) = left.components
-      // Zero would mean for ever.
-      time = timeval(tv_sec: Int(seconds), tv_usec: max(1, Int(attoseconds / 1_000_000_000_000)))
-    }
-    try systemCall("setsockopt", "socket \(rawValue)") {
-      setsockopt(rawValue, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-    }
   }
 }

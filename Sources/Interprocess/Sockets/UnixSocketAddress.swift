@@ -10,6 +10,19 @@ public enum UnixSocketAddress: Hashable, Sendable {
   /// A name of at most 107 bytes, known to every process in the same network namespace.
   case abstract(String)
 
+  /// The address in a `sockaddr_un`; `nil` for that of a socket that has none.
+  init?(_ address: sockaddr_un, _ length: socklen_t) {
+    let room = Int(length) - MemoryLayout<sa_family_t>.size
+    guard room > 0 else { return nil }
+    var path = address.sun_path
+    let bytes = withUnsafeBytes(of: &path) { Array($0.prefix(room)) }
+    if bytes.first == 0 {
+      self = .abstract(String(decoding: bytes.dropFirst(), as: UTF8.self))
+    } else {
+      self = .path(FilePath(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)))
+    }
+  }
+
   var quoted: String {
     switch self {
     case .path(let path): "\"\(path)\""

@@ -1,7 +1,17 @@
-import SystemPackage
+public import SystemPackage
 
 /// An end that bytes come out of: of a pipe, a FIFO or a stream socket.
 public protocol ByteReader: ~Copyable {
+  /// The descriptor for calls of swift-system, and for event loops: to use and not to close.
+  var fileDescriptor: FileDescriptor { get }
+
+  /// Reads what is there and appends it to `buffer`, without waiting.
+  ///
+  /// - Returns: how many bytes came; 0 when the other side has closed and everything was read; `nil` when there is
+  ///   nothing yet.
+  /// - Throws: `Errno.invalidArgument` when `buffer` has no room.
+  func tryRead(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int?
+
   /// Reads what is there, at least one byte, waiting for it if need be, and appends it to `buffer`.
   ///
   /// - Parameter timeout: how long to wait for the first byte; `nil` waits for ever.
@@ -12,6 +22,15 @@ public protocol ByteReader: ~Copyable {
 
 /// An end that bytes go into: of a pipe, a FIFO or a stream socket.
 public protocol ByteWriter: ~Copyable {
+  /// The descriptor for calls of swift-system, and for event loops: to use and not to close.
+  var fileDescriptor: FileDescriptor { get }
+
+  /// Writes as much of `bytes` as there is room for, without waiting.
+  ///
+  /// - Returns: how many bytes were written; `nil` when there is no room.
+  /// - Throws: `Errno.brokenPipe` when the other side has closed (never the signal SIGPIPE).
+  func tryWrite(_ bytes: RawSpan) throws(InterprocessError) -> Int?
+
   /// Writes all of `bytes`, waiting for room as often as needed.
   ///
   /// - Parameter timeout: how long the whole may take; `nil` waits for ever.
@@ -33,6 +52,17 @@ extension ByteReader where Self: ~Copyable {
     }
   }
 
+  /// Reads what is there, at most `count` bytes, without waiting.
+  ///
+  /// - Returns: the bytes, empty when the other side has closed; `nil` when there is nothing yet.
+  public func tryRead(upTo count: Int) throws(InterprocessError) -> [UInt8]? {
+    var came: Int?
+    let bytes = try [UInt8](receivingUpTo: count) { buffer throws(InterprocessError) in
+      came = try tryRead(into: &buffer)
+    }
+    return came == nil ? nil : bytes
+  }
+
   /// Reads `count` bytes, however many pieces they come in.
   ///
   /// - Parameter timeout: how long the whole may take.
@@ -48,8 +78,13 @@ extension ByteReader where Self: ~Copyable {
     }
     if bytes.count == count { return bytes }
     if bytes.isEmpty { return nil }
-    throw InterprocessError(
-      call: "read", errno: .noData, remedy: "the other side closed after \(bytes.count) of \(count) bytes")
+    throw .endedEarly(after: bytes.count, of: count)
+  }
+}
+
+extension InterprocessError {
+  static func endedEarly(after came: Int, of count: Int) -> InterprocessError {
+    InterprocessError(call: "read", errno: .noData, remedy: "the other side closed after \(came) of \(count) bytes")
   }
 }
 
@@ -57,6 +92,11 @@ extension ByteWriter where Self: ~Copyable {
   /// Writes all of `bytes`, waiting without a limit. See ``write(_:timeout:)``.
   public func write(_ bytes: RawSpan) throws(InterprocessError) {
     try write(bytes, timeout: nil)
+  }
+
+  /// Writes as much of `bytes` as there is room for, without waiting. See ``tryWrite(_:)-(RawSpan)``.
+  public func tryWrite(_ bytes: [UInt8]) throws(InterprocessError) -> Int? {
+    try tryWrite(bytes.span.bytes)
   }
 
   /// Writes all of `bytes`. See ``write(_:timeout:)``.
@@ -100,6 +140,38 @@ protocol StreamCalls {
 }
 
 extension OwnedDescriptor {
+  func tryRead<Calls: StreamCalls>(
+    _: Calls.Type, into buffer: inout OutputRawSpan, _ object: @autoclosure () -> String
+  ) throws(InterprocessError) -> Int? {
+    guard buffer.freeCapacity > 0 else { throw .refused(Calls.readCall, object(), "the buffer has no room") }
+    let result = buffer.appendBytes { free in
+      let result = valueOrErrno { Calls.read(rawValue, free, waiting: false) }
+      return (count: (try? result.get()) ?? 0, answer: result)
+    }
+    switch result {
+    case .success(let count): return count
+    case .failure(.wouldBlock): return nil
+    case .failure(let reason):
+      throw InterprocessError(call: "\(Calls.readCall)", object: object(), errno: reason)
+    }
+  }
+
+  func tryWrite<Calls: StreamCalls>(
+    _: Calls.Type, _ bytes: RawSpan, _ object: @autoclosure () -> String
+  ) throws(InterprocessError) -> Int? {
+    let result = bytes.withUnsafeBytes { storage in
+      storage.isEmpty ? .success(0) : valueOrErrno { Calls.write(rawValue, storage, waiting: false) }
+    }
+    switch result {
+    case .success(let count): return count
+    case .failure(.wouldBlock): return nil
+    case .failure(let reason):
+      throw InterprocessError(
+        call: "\(Calls.writeCall)", object: object(), errno: reason,
+        remedy: reason == .brokenPipe ? "the other side has closed" : nil)
+    }
+  }
+
   func read<Calls: StreamCalls>(
     _: Calls.Type, into buffer: inout OutputRawSpan, by deadline: Deadline, _ object: @autoclosure () -> String
   ) throws(InterprocessError) -> Int {

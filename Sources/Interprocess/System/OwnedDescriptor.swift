@@ -59,10 +59,17 @@ extension OwnedDescriptor {
   ///
   /// - Returns: whether it became ready before the deadline.
   func wait(until readiness: Readiness, by deadline: Deadline) throws(InterprocessError) -> Bool {
-    let ready = try systemCall("poll", "descriptor \(rawValue)") {
-      var entry = pollfd(fd: rawValue, events: readiness.events, revents: 0)
-      return poll(&entry, 1, deadline.pollMilliseconds)
-    }
-    return ready > 0
+    try poll(fileDescriptor, until: readiness, by: deadline)
   }
+}
+
+/// Waits until a descriptor is ready. See ``OwnedDescriptor/wait(until:by:)``.
+func poll(
+  _ descriptor: FileDescriptor, until readiness: Readiness, by deadline: Deadline
+) throws(InterprocessError) -> Bool {
+  let ready = try systemCall("poll", "descriptor \(descriptor.rawValue)") {
+    var entry = pollfd(fd: descriptor.rawValue, events: readiness.events, revents: 0)
+    return Glibc.poll(&entry, 1, deadline.pollMilliseconds)
+  }
+  return ready > 0
 }

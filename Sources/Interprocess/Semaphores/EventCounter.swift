@@ -1,0 +1,147 @@
+import CInterprocess
+import Glibc
+import SystemPackage
+
+/// A 64-bit counter in the kernel, with a descriptor that is readable while the counter is above 0: one side adds, the
+/// other waits and takes. It rings a bell for an event loop, between threads or between processes that share it by
+/// `fork` or as a passed descriptor.
+///
+/// Its descriptor does not block: a C peer that reads it waits with `poll` first.
+public struct EventCounter: ~Copyable, Sendable {
+  /// What taking takes.
+  public enum Mode: Hashable, Sendable {
+    /// All of it: the counter is 0 afterwards.
+    case everything
+
+    /// One: a semaphore.
+    case semaphore
+  }
+
+  public private(set) var descriptor: OwnedDescriptor
+
+  /// Creates a counter. It is closed in programs that this process executes.
+  ///
+  /// The corresponding C function is `eventfd`.
+  ///
+  /// - Throws: `Errno.tooManyOpenFiles` when the process may have no more descriptors.
+  public init(initialValue: UInt32 = 0, taking mode: Mode = .everything) throws(InterprocessError) {
+    let flags = ci_eventfd_nonblocking_flags() | (mode == .semaphore ? ci_eventfd_semaphore_flag() : 0)
+    descriptor = OwnedDescriptor(adopting: try systemCall("eventfd", nil) { ci_eventfd(initialValue, flags) })
+  }
+
+  /// Takes over an eventfd that came from elsewhere. It is left as blocking or not as it is.
+  public init(adopting descriptor: consuming OwnedDescriptor) {
+    self.descriptor = descriptor
+  }
+
+  /// Adds to the counter, unless that would wait.
+  ///
+  /// The corresponding C function is `write`.
+  ///
+  /// - Returns: whether it was added: not when the counter would pass 2^64 - 2.
+  /// - Throws: `Errno.invalidArgument` for 2^64 - 1.
+  public func tryAdd(_ amount: UInt64 = 1) throws(InterprocessError) -> Bool {
+    guard amount < UInt64.max else { throw .refused("write", described, "a counter goes up to 2^64 - 2") }
+    // An eventfd from elsewhere may block; while it has room for 1 it says so.
+    guard try descriptor.wait(until: .writable, by: Deadline(.zero)) else { return false }
+    var amount = amount
+    switch valueOrErrno({ Glibc.write(descriptor.rawValue, &amount, 8) }) {
+    case .success: return true
+    case .failure(.wouldBlock): return false
+    case .failure(let reason): throw InterprocessError(call: "write", object: described, errno: reason)
+    }
+  }
+
+  /// Adds to the counter. It waits only when the counter would pass 2^64 - 2.
+  ///
+  /// The corresponding C function is `write`.
+  ///
+  /// - Parameter timeout: how long to wait for somebody to take; `nil` waits for ever.
+  /// - Throws: `Errno.timedOut`; `Errno.invalidArgument` for 2^64 - 1.
+  public func add(_ amount: UInt64 = 1, timeout: Duration? = nil) throws(InterprocessError) {
+    let deadline = Deadline(timeout)
+    while try !tryAdd(amount) {
+      if deadline.hasPassed { throw InterprocessError(call: "write", object: described, errno: .timedOut) }
+      // The kernel tells when there is room for 1, not for more.
+      usleep(1000)
+    }
+  }
+
+  /// Adds to the counter; the task is suspended while the counter would pass 2^64 - 2. See ``add(_:timeout:)``.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was added.
+  public nonisolated(nonsending) func add(_ amount: UInt64 = 1, timeout: Duration? = nil) async throws {
+    try Task.checkCancellation()
+    let deadline = Deadline(timeout)
+    while try !tryAdd(amount) {
+      if deadline.hasPassed { throw InterprocessError(call: "write", object: described, errno: .timedOut) }
+      try await Task.sleep(for: .milliseconds(1))
+    }
+  }
+
+  /// Takes from the counter, unless it is 0.
+  ///
+  /// The corresponding C function is `preadv2` with `RWF_NOWAIT`.
+  ///
+  /// - Returns: what was taken: everything, or 1 of a semaphore; `nil` when the counter is 0.
+  public func tryTake() throws(InterprocessError) -> UInt64? {
+    var taken: UInt64 = 0
+    let result = withUnsafeMutableBytes(of: &taken) { storage in
+      var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
+      return valueOrErrno { ci_preadv2(descriptor.rawValue, &vector, 1, ci_rwf_nowait()) }
+    }
+    switch result {
+    case .success: return taken
+    case .failure(.wouldBlock): return nil
+    case .failure(let reason): throw InterprocessError(call: "read", object: described, errno: reason)
+    }
+  }
+
+  /// Takes from the counter, waiting until it is above 0.
+  ///
+  /// The corresponding C functions are `read` and `poll`.
+  ///
+  /// - Parameter timeout: how long to wait; `nil` waits for ever.
+  /// - Returns: what was taken: everything, or 1 of a semaphore.
+  /// - Throws: `Errno.timedOut` when nothing was added.
+  public func take(timeout: Duration? = nil) throws(InterprocessError) -> UInt64 {
+    let deadline = Deadline(timeout)
+    while true {
+      if let taken = try tryTake() { return taken }
+      try waitUntilReady(descriptor.fileDescriptor, .readable, by: deadline, for: "read")
+    }
+  }
+
+  /// Takes from the counter; the task is suspended until it is above 0. See ``take(timeout:)``.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was taken.
+  public nonisolated(nonsending) func take(timeout: Duration? = nil) async throws -> UInt64 {
+    try Task.checkCancellation()
+    let deadline = Deadline(timeout)
+    while true {
+      if let taken = try tryTake() { return taken }
+      try await becomeReady(descriptor.fileDescriptor, .readable, by: deadline, for: "read")
+    }
+  }
+
+  /// Waits until the counter is above 0, and takes nothing.
+  ///
+  /// The corresponding C function is `poll`.
+  ///
+  /// - Parameter timeout: how long to wait; `nil` waits for ever.
+  /// - Throws: `Errno.timedOut` when nothing was added.
+  public func wait(timeout: Duration? = nil) throws(InterprocessError) {
+    try waitUntilReady(descriptor.fileDescriptor, .readable, by: Deadline(timeout), for: "poll")
+  }
+
+  /// Suspends the task until the counter is above 0, and takes nothing. See ``wait(timeout:)``.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`.
+  public nonisolated(nonsending) func wait(timeout: Duration? = nil) async throws {
+    try Task.checkCancellation()
+    if try descriptor.wait(until: .readable, by: Deadline(.zero)) { return }
+    try await becomeReady(descriptor.fileDescriptor, .readable, by: Deadline(timeout), for: "poll")
+  }
+
+  private var described: String { "eventfd \(descriptor.rawValue)" }
+}

@@ -1,0 +1,168 @@
+import Glibc
+import Interprocess
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Descriptor passing and peers")
+struct DescriptorPassingTests {
+  @Test("descriptors travel with bytes; the surplus is closed, and so is what nobody takes")
+  func surplus() throws {
+    let pair = try SocketPair()
+    var kept = try Pipe()
+    var dropped = try Pipe()
+    try pair.first.write(
+      [1], passing: [kept.writer.fileDescriptor, dropped.writer.fileDescriptor], timeout: generous)
+    try kept.writer.close()
+    try dropped.writer.close()
+    var received = ReceivedDescriptors(atMost: 1)
+    let bytes = try pair.second.read(upTo: 10, receiving: &received, timeout: generous)
+    let (count, surplus) = (received.count, received.surplus)
+    #expect(bytes == [1])
+    #expect((count, surplus) == (1, 1))
+    // The surplus writer was the last one: its reader sees the end.
+    let end = try dropped.reader.read(upTo: 1, timeout: generous)
+    #expect(end.isEmpty)
+    var taken = received.takeFirst()
+    let flags = fcntl(taken?.rawValue ?? -1, F_GETFD)
+    #expect(flags == FD_CLOEXEC)
+    let open = try kept.reader.tryRead(upTo: 1)
+    #expect(open == nil)
+    taken = nil
+    let closed = try kept.reader.read(upTo: 1, timeout: generous)
+    #expect(closed.isEmpty)
+  }
+
+  @Test("a plain read leaks no descriptor, nor does a holder that goes")
+  func dropped() throws {
+    let pair = try SocketPair()
+    var pipe = try Pipe()
+    try pair.first.write([1], passing: [pipe.writer.fileDescriptor])
+    _ = try pair.second.read(upTo: 1)
+    try pair.first.write([1], passing: [pipe.writer.fileDescriptor])
+    do {
+      var received = ReceivedDescriptors()
+      _ = try pair.second.read(upTo: 1, receiving: &received)
+      let count = received.count
+      #expect(count == 1)
+    }
+    try pipe.writer.close()
+    let end = try pipe.reader.read(upTo: 1, timeout: generous)
+    #expect(end.isEmpty)
+  }
+
+  @Test("253 descriptors are the most, and need a byte")
+  func limits() throws {
+    let pair = try SocketPair()
+    let descriptor = pair.first.fileDescriptor
+    try pair.first.write([1], passing: Array(repeating: descriptor, count: 253))
+    var received = ReceivedDescriptors()
+    _ = try pair.second.read(upTo: 1, receiving: &received, timeout: generous)
+    let count = received.count
+    #expect(count == 253)
+    let many = #expect(throws: InterprocessError.self) {
+      try pair.first.write([1], passing: Array(repeating: descriptor, count: 254))
+    }
+    #expect(many?.remedy == "a message carries at most 253 descriptors, not 254")
+    let none = #expect(throws: InterprocessError.self) { try pair.first.write([], passing: [descriptor]) }
+    #expect(none?.remedy == "descriptors travel with at least one byte")
+  }
+
+  @Test("Python passes descriptors both ways", .enabled(if: PythonPeer.isAvailable, "\(PythonPeer.absence)"))
+  func python() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    let listener = try UnixListener(at: .path(path))
+    let sending = PythonPeer.start("send-descriptors", path.string, "one", "two")
+    let server = try listener.accept(timeout: generous)
+    var received = ReceivedDescriptors()
+    _ = try server.read(upTo: 100, receiving: &received, timeout: generous)
+    var texts: [String] = []
+    while let descriptor = received.takeFirst() {
+      let reader = Pipe.Reader(adopting: descriptor)
+      texts.append(String(decoding: try reader.read(upTo: 100, timeout: generous), as: UTF8.self))
+    }
+    #expect(texts == ["one", "two"])
+    _ = try sending.value()
+
+    let receiving = PythonPeer.start("receive-descriptors", path.string, "1")
+    let second = try listener.accept(timeout: generous)
+    let pipe = try Pipe()
+    try pipe.writer.write(Array("contents".utf8))
+    try second.write(Array("file".utf8), passing: [pipe.reader.fileDescriptor], timeout: generous)
+    #expect(try receiving.value() == "file contents")
+  }
+
+  @Test("the peer is known by user, group and process")
+  func credentials() throws {
+    let pair = try SocketPair()
+    let peer = try pair.first.peerCredentials()
+    #expect((peer.processID, peer.userID, peer.groupID) == (getpid(), geteuid(), getegid()))
+    let process = try pair.first.peerProcess()
+    let hasEnded = try process.hasEnded()
+    #expect(!hasEnded)
+    let alone = try MessageSocket()
+    let nobody = #expect(throws: InterprocessError.self) { _ = try alone.peerCredentials() }
+    #expect(nobody?.errno == .socketNotConnected)
+  }
+
+  @Test("a dead server's path is taken over, a live one's and an ordinary file are not")
+  func takeover() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    try leaveDeadSocket(at: path)
+    let live = try UnixListener(at: .path(path), replacingDeadServer: true)
+    let client = try UnixSocket(connectingTo: .path(path), timeout: generous)
+    let accepted = try live.accept(timeout: generous)
+    try client.write([1])
+    let byte = try accepted.read(upTo: 1, timeout: generous)
+    #expect(byte == [1])
+    let alive = #expect(throws: InterprocessError.self) {
+      _ = try UnixListener(at: .path(path), replacingDeadServer: true)
+    }
+    #expect(alive?.remedy == "a server is alive there; stop it first")
+    let other = #expect(throws: InterprocessError.self) {
+      _ = try MessageListener(at: .path(path), replacingDeadServer: true)
+    }
+    #expect(other?.errno == .addressInUse)
+    let file = try TemporaryFile()
+    let ordinary = #expect(throws: InterprocessError.self) {
+      _ = try UnixListener(at: .path(file.path), replacingDeadServer: true)
+    }
+    #expect(ordinary?.remedy == "this is no socket, and is not removed")
+  }
+
+  @Test("of servers that take over at once, one wins")
+  func takeoverRace() throws {
+    let directory = try TemporaryDirectory()
+    for round in 0..<10 {
+      let path = directory.path.appending("socket\(round)")
+      try leaveDeadSocket(at: path)
+      let racers = (0..<4).map { _ in
+        Background { () -> CInt? in
+          guard let listener = try? UnixListener(at: .path(path), replacingDeadServer: true) else { return nil }
+          return fcntl(listener.descriptor.rawValue, F_DUPFD_CLOEXEC, 0)
+        }
+      }
+      let winners = try racers.compactMap { try $0.value() }
+      #expect(winners.count == 1)
+      for winner in winners { close(winner) }
+    }
+  }
+
+  /// What a dead server leaves. It never listens: other tests start programs, which for a moment hold copies of all
+  /// that is open here, and a listener would live on in them.
+  private func leaveDeadSocket(at path: FilePath) throws {
+    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.string.utf8) }
+    let result = withUnsafePointer(to: &address) { address in
+      address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(result == 0)
+  }
+}
