@@ -185,6 +185,21 @@ def packets_exchange(path, *texts):
         return " ".join(peer.recv(1000).decode() for _ in texts)
 
 
+def names():
+    """Every public name of the two packages, as `PACKAGE PACKAGE.name` and `PACKAGE Class.member`."""
+    found = []
+    for package in (posix_ipc, sysv_ipc):
+        title = package.__name__
+        for name in (name for name in dir(package) if not name.startswith("_")):
+            found.append(f"{title} {title}.{name}")
+            value = getattr(package, name)
+            if isinstance(value, type) and not issubclass(value, Exception):
+                members = [member for member in dir(value) if not member.startswith("_")]
+                scoped = [member for member in ("__enter__", "__exit__") if hasattr(value, member)]
+                found += [f"{title} {name}.{member}" for member in members + scoped]
+    return "\n".join(found)
+
+
 if __name__ == "__main__":
     result = globals()[sys.argv[1].replace("-", "_")](*sys.argv[2:])
     if result is not None:
