@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@Suite("The article for those who come from posix_ipc and sysv_ipc")
+@Suite("The article for those who come from posix_ipc and sysv_ipc", .blocking)
 struct ComingFromPythonTests {
   @Test("has a row for every name that the two have", .enabled(if: PythonPeer.isAvailable, "\(PythonPeer.absence)"))
   func names() throws {

@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("ForkedProcess")
+@Suite("ForkedProcess", .blocking)
 struct ForkedProcessTests {
   private func facts(_ scenario: String) throws -> Command {
     try Command.run(Package.program("forked-process-helper"), [scenario], timeout: .seconds(30))

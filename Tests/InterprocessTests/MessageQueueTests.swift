@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("POSIXMessageQueue")
+@Suite("POSIXMessageQueue", .blocking)
 struct POSIXMessageQueueTests {
   /// Gives `body` a queue whose name is gone afterwards, whatever happens.
   private func withQueue<Result>(
@@ -131,7 +131,7 @@ struct POSIXMessageQueueTests {
   }
 }
 
-@Suite("SystemVMessageQueue")
+@Suite("SystemVMessageQueue", .blocking)
 struct SystemVMessageQueueTests {
   private func withQueue<Result>(_ body: (borrowing SystemVMessageQueue) throws -> Result) throws -> Result {
     let queue = try SystemVMessageQueue()

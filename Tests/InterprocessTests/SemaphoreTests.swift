@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("POSIXSemaphore")
+@Suite("POSIXSemaphore", .blocking)
 struct POSIXSemaphoreTests {
   private func withSemaphore<Result>(
     _ value: UInt32, _ body: (String, borrowing POSIXSemaphore) throws -> Result
@@ -67,7 +67,7 @@ struct POSIXSemaphoreTests {
   }
 }
 
-@Suite("SystemVSemaphoreSet")
+@Suite("SystemVSemaphoreSet", .blocking)
 struct SystemVSemaphoreSetTests {
   private func withSet<Result>(
     _ values: [UInt16], _ body: (borrowing SystemVSemaphoreSet) throws -> Result

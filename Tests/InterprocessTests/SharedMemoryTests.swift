@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Shared memory")
+@Suite("Shared memory", .blocking)
 struct SharedMemoryTests {
   @Test("POSIX memory is the same for whoever opens its name, and starts with zeros")
   func posix() throws {
@@ -163,7 +163,7 @@ struct SharedMemoryTests {
   }
 }
 
-@Suite("SharedArray")
+@Suite("SharedArray", .blocking)
 struct SharedArrayTests {
   @Test("an array made in one mapping is opened in another")
   func opening() throws {

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("SocketPair and UnixSocket")
+@Suite("SocketPair and UnixSocket", .blocking)
 struct SocketTests {
   @Test("a pair carries bytes both ways, and each side sees the other close")
   func pair() throws {

@@ -1,9 +1,10 @@
 import Interprocess
+import TestSupport
 import Testing
 
 @testable import ipc
 
-@Suite("Object addresses")
+@Suite("Object addresses", .blocking)
 struct ObjectsTestsAddresses {
   @Test(
     "an address prints as it was written",

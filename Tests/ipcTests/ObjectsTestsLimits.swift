@@ -6,7 +6,7 @@ import Testing
 
 @testable import ipc
 
-@Suite("ipc limits")
+@Suite("ipc limits", .blocking)
 struct ObjectsTestsLimits {
   @Test("every limit is shown with its effect")
   func table() throws {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ipc
 
-@Suite("What the kernel prints, and what the tool prints")
+@Suite("What the kernel prints, and what the tool prints", .blocking)
 struct ObjectsTestsParsing {
   @Test("sockets are told by their state, and paths keep their spaces and line breaks")
   func sockets() {

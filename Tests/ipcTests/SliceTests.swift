@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import ipc
 
-@Suite("Slices and sums")
+@Suite("Slices and sums", .blocking)
 struct SliceTests {
   @Test("slices cover the terms, do not overlap, and differ by one term at most")
   func slices() {
