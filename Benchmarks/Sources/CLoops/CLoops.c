@@ -17,12 +17,11 @@
 #define RWF_NOSIGNAL 0x100
 #endif
 
-int c_posix_message_queue(int queue, long count) {
-  char message[c_message_bytes] = {7}, buffer[c_message_bytes];
+int c_posix_message_queue(int queue, const void *message, void *buffer, long count) {
   unsigned priority;
   for (long i = 0; i < count; i++) {
-    if (mq_send(queue, message, sizeof message, 0) != 0) return errno;
-    if (mq_receive(queue, buffer, sizeof buffer, &priority) != sizeof buffer) return errno;
+    if (mq_send(queue, message, c_message_bytes, 0) != 0) return errno;
+    if (mq_receive(queue, buffer, c_message_bytes, &priority) != c_message_bytes) return errno;
   }
   return 0;
 }
@@ -61,30 +60,27 @@ int c_system_v_semaphore(int id, long count) {
   return 0;
 }
 
-int c_pipe(int reader, int writer, long count) {
-  char message[c_message_bytes] = {7}, buffer[c_message_bytes];
+int c_pipe(int reader, int writer, const void *message, void *buffer, long count) {
   for (long i = 0; i < count; i++) {
-    if (write(writer, message, sizeof message) != sizeof message) return errno;
-    if (read(reader, buffer, sizeof buffer) != sizeof buffer) return errno;
+    if (write(writer, message, c_message_bytes) != c_message_bytes) return errno;
+    if (read(reader, buffer, c_message_bytes) != c_message_bytes) return errno;
   }
   return 0;
 }
 
-int c_pipe_without_signal(int reader, int writer, long count) {
-  char message[c_message_bytes] = {7}, buffer[c_message_bytes];
-  struct iovec vector = {message, sizeof message};
+int c_pipe_without_signal(int reader, int writer, const void *message, void *buffer, long count) {
+  struct iovec vector = {(void *)message, c_message_bytes};
   for (long i = 0; i < count; i++) {
-    if (pwritev2(writer, &vector, 1, -1, RWF_NOSIGNAL) != sizeof message) return errno;
-    if (read(reader, buffer, sizeof buffer) != sizeof buffer) return errno;
+    if (pwritev2(writer, &vector, 1, -1, RWF_NOSIGNAL) != c_message_bytes) return errno;
+    if (read(reader, buffer, c_message_bytes) != c_message_bytes) return errno;
   }
   return 0;
 }
 
-int c_socket(int first, int second, long count) {
-  char message[c_message_bytes] = {7}, buffer[c_message_bytes];
+int c_socket(int first, int second, const void *message, void *buffer, long count) {
   for (long i = 0; i < count; i++) {
-    if (send(first, message, sizeof message, MSG_NOSIGNAL) != sizeof message) return errno;
-    if (recv(second, buffer, sizeof buffer, 0) != sizeof buffer) return errno;
+    if (send(first, message, c_message_bytes, MSG_NOSIGNAL) != c_message_bytes) return errno;
+    if (recv(second, buffer, c_message_bytes, 0) != c_message_bytes) return errno;
   }
   return 0;
 }

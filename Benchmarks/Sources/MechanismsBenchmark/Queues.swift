@@ -23,7 +23,7 @@ final class POSIXQueueLoop: Mechanism {
   }
 
   var peers: [(name: String, run: (Int) -> CInt)] {
-    [("", { c_posix_message_queue(self.queue.descriptor.rawValue, $0) })]
+    [("", { c_posix_message_queue(self.queue.descriptor.rawValue, Message.message, Message.buffer, $0) })]
   }
 }
 

@@ -18,8 +18,8 @@ final class PipeLoop: Mechanism {
   var peers: [(name: String, run: (Int) -> CInt)] {
     let (reader, writer) = (pipe.reader.descriptor.rawValue, pipe.writer.descriptor.rawValue)
     return [
-      ("", { c_pipe(reader, writer, $0) }),
-      (" (RWF_NOSIGNAL)", { c_pipe_without_signal(reader, writer, $0) }),
+      ("", { c_pipe(reader, writer, Message.message, Message.buffer, $0) }),
+      (" (RWF_NOSIGNAL)", { c_pipe_without_signal(reader, writer, Message.message, Message.buffer, $0) }),
     ]
   }
 }
@@ -40,6 +40,6 @@ final class SocketLoop: Mechanism {
 
   var peers: [(name: String, run: (Int) -> CInt)] {
     let (first, second) = (pair.first.descriptor.rawValue, pair.second.descriptor.rawValue)
-    return [("", { c_socket(first, second, $0) })]
+    return [("", { c_socket(first, second, Message.message, Message.buffer, $0) })]
   }
 }
