@@ -15,16 +15,33 @@ let package = Package(
   name: "Benchmarks",
   products: [
     .executable(name: "pi-benchmark", targets: ["PiBenchmark"]),
+    .executable(name: "mechanisms-benchmark", targets: ["MechanismsBenchmark"]),
     .executable(name: "forked-pipes", targets: ["ForkedPipes"]),
   ],
+  // Named, since a path's own name is that of whatever directory the repository was cloned into.
+  dependencies: [.package(name: "swift-interprocess", path: "..")],
   targets: [
+    .target(name: "BenchmarkSupport", swiftSettings: settings),
     .target(name: "CKernel", cSettings: fastestC),
     // Without fast math: what the others are measured against is added in the order that is written.
     .target(name: "CReference"),
     .executableTarget(
       name: "ForkedPipes", dependencies: ["CKernel"], cSettings: fastestC, linkerSettings: [.linkedLibrary("m")]),
     .executableTarget(
-      name: "PiBenchmark", dependencies: ["CKernel", "CReference", "ForkedPipes"], swiftSettings: settings),
+      name: "PiBenchmark", dependencies: ["BenchmarkSupport", "CKernel", "CReference", "ForkedPipes"],
+      swiftSettings: settings),
+
+    // SwiftPM compiles C with -O2.
+    .target(name: "CLoops"),
+    // Replaces malloc in whatever it is linked into.
+    .target(name: "CAllocations"),
+    .executableTarget(
+      name: "MechanismsBenchmark",
+      dependencies: [
+        "BenchmarkSupport", "CAllocations", "CLoops",
+        .product(name: "Interprocess", package: "swift-interprocess"),
+      ],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,3 +1,5 @@
+import BenchmarkSupport
+
 /// A program that does the job once and prints how long that took: one line, as `ipc pi --json` has it.
 struct Job {
   let name: String

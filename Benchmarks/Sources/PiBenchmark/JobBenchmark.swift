@@ -1,3 +1,5 @@
+import BenchmarkSupport
+
 /// The whole job, over each mechanism, in C and in Python. Each job has a fresh process of its own, as the peers have.
 struct JobBenchmark {
   private let c = Job("forked pipes in C", [Location.forkedPipes])

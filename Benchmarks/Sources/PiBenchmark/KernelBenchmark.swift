@@ -1,3 +1,4 @@
+import BenchmarkSupport
 import CKernel
 import CReference
 
@@ -21,22 +22,5 @@ enum KernelBenchmark {
     table.add("kernel: error of Swift's sum", c_error_of_sum(sums.swift, terms), .atMost(1e-12))
     table.add("kernel: error of C's sum", c_error_of_sum(sums.c, terms), .none)
     return [("kernel in C", c), ("kernel in Swift", swift)]
-  }
-}
-
-extension Samples {
-  fileprivate mutating func time(_ sum: () -> Double) -> Double {
-    let clock = ContinuousClock()
-    let start = clock.now
-    let result = sum()
-    append((clock.now - start).seconds)
-    return result
-  }
-}
-
-extension Duration {
-  fileprivate var seconds: Double {
-    let (seconds, attoseconds) = components
-    return Double(seconds) + Double(attoseconds) * 1e-18
   }
 }

@@ -1,3 +1,4 @@
+import BenchmarkSupport
 import Glibc
 
 /// Where the programs are that this one runs.
@@ -9,15 +10,9 @@ enum Location {
   static var forkedPipes: String {
     guard let own = realpath("/proc/self/exe", nil) else { return "forked-pipes" }
     defer { free(own) }
-    return String(cString: own).parent + "/forked-pipes"
+    return String(cString: own).parentPath + "/forked-pipes"
   }
 
   /// This file's path is Sources/PiBenchmark/Location.swift in the package.
-  private static var package: String { #filePath.parent.parent.parent }
-}
-
-extension String {
-  fileprivate var parent: String {
-    String(self[..<(lastIndex(of: "/") ?? startIndex)])
-  }
+  private static var package: String { #filePath.parentPath.parentPath.parentPath }
 }

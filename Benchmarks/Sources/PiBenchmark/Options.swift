@@ -1,3 +1,5 @@
+import BenchmarkSupport
+
 /// What the command line says.
 struct Options {
   private(set) var ipc = Location.ipc
@@ -12,10 +14,7 @@ struct Options {
     while let argument = arguments.popFirst() {
       switch argument {
       case "--ipc": ipc = try arguments.value(of: argument)
-      case "--rounds":
-        let text = try arguments.value(of: argument)
-        guard let rounds = Int(text), rounds > 0 else { throw Failure("--rounds \(text): give a number from 1") }
-        jobRounds = rounds
+      case "--rounds": jobRounds = try arguments.rounds()
       case "--strict": isStrict = true
       case "--help", "-h": throw Help()
       default: throw Failure("\(argument): there is no such option; --help lists them")
@@ -34,18 +33,5 @@ struct Options {
         --rounds N   how often each job runs (default: 41); Python runs in every tenth round
         --strict     exit with code 1 when a demand was missed
       """
-  }
-}
-
-/// Why there is nothing to print.
-struct Failure: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
-}
-
-extension ArraySlice<String> {
-  fileprivate mutating func value(of option: String) throws -> String {
-    guard let value = popFirst() else { throw Failure("\(option): give a value") }
-    return value
   }
 }

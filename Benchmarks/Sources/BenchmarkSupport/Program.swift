@@ -4,7 +4,7 @@ import Glibc
 ///
 /// - Returns: what it printed.
 /// - Throws: ``Failure`` when it does not start, or does not exit with code 0.
-func outputOfProgram(_ arguments: [String]) throws -> String {
+package func outputOfProgram(_ arguments: [String]) throws -> String {
   var ends: [CInt] = [-1, -1]
   guard pipe(&ends) == 0 else { throw Failure("pipe: \(String(cString: strerror(errno)))") }
   defer { close(ends[0]) }

@@ -1,12 +1,12 @@
 /// What a figure has to be.
-enum Demand: CustomStringConvertible {
+package enum Demand: CustomStringConvertible {
   case atMost(Double)
   case atLeast(Double)
   /// Printed for comparison.
   case none
 
   /// - Returns: `nil` where nothing is demanded.
-  func isMet(by value: Double) -> Bool? {
+  package func isMet(by value: Double) -> Bool? {
     switch self {
     case .atMost(let limit): value <= limit
     case .atLeast(let limit): value >= limit
@@ -14,10 +14,10 @@ enum Demand: CustomStringConvertible {
     }
   }
 
-  var description: String {
+  package var description: String {
     switch self {
-    case .atMost(let limit): "at most \(limit.formatted(significantDigits: 2))"
-    case .atLeast(let limit): "at least \(limit.formatted(significantDigits: 2))"
+    case .atMost(let limit): "at most \(limit.formatted(significantDigits: 3))"
+    case .atLeast(let limit): "at least \(limit.formatted(significantDigits: 3))"
     case .none: ""
     }
   }

@@ -1,23 +1,31 @@
 import Glibc
 
 /// Prints a line for each thing measured, as soon as it is known.
-struct Table {
-  private(set) var hasMissed = false
+package struct Table {
+  package private(set) var hasMissed = false
 
-  func printHeader() {
+  package init() {}
+
+  package func printHeader() {
     printRow("what", "ratio", "of minima", "demand", "")
   }
 
   /// A ratio of times. The medians decide; the ratio of the minima shows how far noise went.
-  mutating func add(_ what: String, _ times: Samples, over others: Samples, _ demand: Demand) {
+  package mutating func add(_ what: String, _ times: Samples, over others: Samples, _ demand: Demand) {
     let ratio = times.median / others.median
     let ofMinima = times.minimum / others.minimum
     add(what, ratio, ratio.formatted(decimals: 2), ofMinima.formatted(decimals: 2), demand)
   }
 
   /// A figure that is no ratio.
-  mutating func add(_ what: String, _ value: Double, _ demand: Demand) {
+  package mutating func add(_ what: String, _ value: Double, _ demand: Demand) {
     add(what, value, value.formatted(significantDigits: 2), "", demand)
+  }
+
+  /// What could not be measured, which `--strict` does not let pass.
+  package mutating func skip(_ what: String, because reason: String) {
+    hasMissed = true
+    printRow(what, "-", "", "", "SKIPPED: \(reason)")
   }
 
   private mutating func add(_ what: String, _ value: Double, _ text: String, _ ofMinima: String, _ demand: Demand) {
@@ -45,8 +53,8 @@ extension String {
 }
 
 extension Double {
-  func formatted(decimals: Int) -> String { formatted("%.\(decimals)f") }
-  func formatted(significantDigits: Int) -> String { formatted("%.\(significantDigits)g") }
+  package func formatted(decimals: Int) -> String { formatted("%.\(decimals)f") }
+  package func formatted(significantDigits: Int) -> String { formatted("%.\(significantDigits)g") }
 
   private func formatted(_ format: String) -> String {
     var buffer = [CChar](repeating: 0, count: 64)

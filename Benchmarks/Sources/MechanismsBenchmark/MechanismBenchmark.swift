@@ -1,0 +1,69 @@
+import BenchmarkSupport
+import CAllocations
+import Glibc
+
+/// One mechanism: its time beside C's and Python's, and what it allocates.
+struct MechanismBenchmark {
+  let mechanism: any Mechanism.Type
+  let rounds: Int
+  let python: Python
+
+  /// Its process has to start, each time.
+  private static let roundsAPythonRun = 20
+  private static let countedMessages = 10_000
+
+  /// - Returns: median times of one message, or one release and acquire, in seconds.
+  func run(table: inout Table) throws -> [(name: String, seconds: Double)] {
+    let loop = try mechanism.init()
+    let (name, count) = (mechanism.name, mechanism.count)
+    let (swift, peers, python) = try measure(loop)
+    for (peer, times) in zip(loop.peers, peers) {
+      table.add("\(name): Swift / C\(peer.name)", swift, over: times, .atMost(1.05))
+    }
+    if let (module, _, factor) = mechanism.python {
+      if let python {
+        table.add("\(name): \(module) / Swift", python, over: swift, .atLeast(factor))
+      } else {
+        table.skip("\(name): \(module) / Swift", because: "no \(module)")
+      }
+    }
+    table.add("\(name): allocations", try allocationsPerMessage(loop), .atMost(0))
+    let all = [("C", peers[0]), ("Swift", swift)] + (python.map { [("Python", $0)] } ?? [])
+    return all.map { ("\(name) in \($0)", $1.median / Double(count)) }
+  }
+
+  private func measure(_ loop: any Mechanism) throws -> (swift: Samples, peers: [Samples], python: Samples?) {
+    let (peers, count) = (loop.peers, mechanism.count)
+    var swift = Samples()
+    var times = [Samples](repeating: Samples(), count: peers.count)
+    var pythonTimes: Samples?
+    let hasPython = mechanism.python.map { python.has($0.module) } ?? false
+    for round in 0..<rounds {
+      // -1 is Swift. In another order each time: what one leaves behind falls on all alike.
+      for index in (-1..<peers.count).shuffled() {
+        if index == -1 {
+          try swift.time { try loop.runSwift(count) }
+        } else {
+          let reason = times[index].time { peers[index].run(count) }
+          if reason != 0 { throw Failure("\(mechanism.name) in C: \(String(cString: strerror(reason)))") }
+        }
+      }
+      if hasPython, round.isMultiple(of: Self.roundsAPythonRun), let peer = mechanism.python {
+        var samples = pythonTimes ?? Samples()
+        for seconds in try python.run(peer.module, peer.kind, count) { samples.append(seconds) }
+        pythonTimes = samples
+      }
+    }
+    return (swift, times, pythonTimes)
+  }
+
+  private func allocationsPerMessage(_ loop: any Mechanism) throws -> Double {
+    let atFirst = c_allocations()
+    // What is counted for nothing would be missed.
+    let array = [UInt8](repeating: 0, count: mechanism.count)
+    guard withExtendedLifetime(array, { c_allocations() > atFirst }) else { throw Failure("malloc is not counted") }
+    let before = c_allocations()
+    try loop.runSwift(Self.countedMessages)
+    return Double(c_allocations() - before) / Double(Self.countedMessages)
+  }
+}

@@ -1,0 +1,50 @@
+import CLoops
+import Glibc
+import Interprocess
+
+final class POSIXQueueLoop: Mechanism {
+  static let name = "POSIX queue"
+  static let python: (module: String, kind: String, factor: Double)? = ("posix_ipc", "queue", 1.35)
+
+  private let queue: POSIXMessageQueue
+
+  init() throws {
+    let name = "/mechanisms-benchmark-\(getpid())"
+    queue = try POSIXMessageQueue(creating: name, maximumMessageSize: Message.byteCount)
+    // Nobody else needs its name, and so it cannot stay behind.
+    try POSIXMessageQueue.unlink(name)
+  }
+
+  func runSwift(_ count: Int) throws {
+    try Message.times(count) { message, buffer in
+      try queue.send(message)
+      try queue.receive(into: &buffer)
+    }
+  }
+
+  var peers: [(name: String, run: (Int) -> CInt)] {
+    [("", { c_posix_message_queue(self.queue.descriptor.rawValue, Message.message, Message.buffer, $0) })]
+  }
+}
+
+final class SystemVQueueLoop: Mechanism {
+  static let name = "System V queue"
+  static let python: (module: String, kind: String, factor: Double)? = ("sysv_ipc", "queue", 1.35)
+
+  private let queue: SystemVMessageQueue
+
+  init() throws { queue = try SystemVMessageQueue() }
+
+  deinit { try? queue.remove() }
+
+  func runSwift(_ count: Int) throws {
+    try Message.times(count) { message, buffer in
+      try queue.send(message, type: 1)
+      try queue.receive(into: &buffer)
+    }
+  }
+
+  var peers: [(name: String, run: (Int) -> CInt)] {
+    [("", { c_system_v_message_queue(self.queue.id, $0) })]
+  }
+}

@@ -1,0 +1,52 @@
+import CLoops
+import Glibc
+import Interprocess
+
+final class POSIXSemaphoreLoop: Mechanism {
+  static let name = "POSIX semaphore"
+  static let python: (module: String, kind: String, factor: Double)? = ("posix_ipc", "semaphore", 10)
+
+  /// Without a system call it takes nanoseconds.
+  static let count = 50_000
+
+  private let semaphore: POSIXSemaphore
+
+  init() throws {
+    semaphore = try POSIXSemaphore(creating: "/mechanisms-benchmark-\(getpid())", value: 0)
+  }
+
+  deinit { try? POSIXSemaphore.unlink(semaphore.name) }
+
+  func runSwift(_ count: Int) throws {
+    for _ in 0..<count {
+      try semaphore.release()
+      try semaphore.acquire()
+    }
+  }
+
+  var peers: [(name: String, run: (Int) -> CInt)] {
+    [("", { c_posix_semaphore(self.semaphore.name, $0) })]
+  }
+}
+
+final class SystemVSemaphoreLoop: Mechanism {
+  static let name = "System V semaphore"
+  static let python: (module: String, kind: String, factor: Double)? = ("sysv_ipc", "semaphore", 10)
+
+  private let set: SystemVSemaphoreSet
+
+  init() throws { set = try SystemVSemaphoreSet(values: [0]) }
+
+  deinit { try? set.remove() }
+
+  func runSwift(_ count: Int) throws {
+    for _ in 0..<count {
+      try set.release()
+      try set.acquire()
+    }
+  }
+
+  var peers: [(name: String, run: (Int) -> CInt)] {
+    [("", { c_system_v_semaphore(self.set.id, $0) })]
+  }
+}

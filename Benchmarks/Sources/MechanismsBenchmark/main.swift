@@ -1,0 +1,28 @@
+import BenchmarkSupport
+import Glibc
+
+do {
+  let options = try Options(CommandLine.arguments.dropFirst())
+  let mechanisms: [any Mechanism.Type] = [
+    POSIXQueueLoop.self, SystemVQueueLoop.self, POSIXSemaphoreLoop.self, SystemVSemaphoreLoop.self, PipeLoop.self,
+    SocketLoop.self,
+  ]
+  var table = Table()
+  table.printHeader()
+  var times: [(name: String, seconds: Double)] = []
+  for mechanism in mechanisms {
+    let benchmark = MechanismBenchmark(
+      mechanism: mechanism, rounds: options.rounds, python: Python(interpreter: options.python))
+    times += try benchmark.run(table: &table)
+  }
+  print()
+  print("\(options.rounds) rounds; median times here of a message, or of a release and an acquire:")
+  for (name, seconds) in times { print("  \(name): \((1e9 * seconds).formatted(decimals: 0)) ns") }
+  if table.hasMissed && options.isStrict { exit(1) }
+} catch let stop as Options.Help {
+  print(stop.text)
+} catch {
+  let line = Array("mechanisms-benchmark: \(error)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
+  exit(2)
+}
