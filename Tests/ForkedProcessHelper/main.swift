@@ -70,7 +70,7 @@ func scenario(_ name: String) throws {
   case "undo":
     try semaphoreUndo()
   default:
-    say("unknown scenario")
+    if try !lockScenario(name) { say("unknown scenario") }
   }
 }
 

@@ -1,6 +1,6 @@
 import CInterprocess
-import SystemPackage
 import Synchronization
+import SystemPackage
 
 /// What processes wait for that hold a ``SharedMutex``: a change that another process makes and tells of.
 ///

@@ -85,7 +85,8 @@ public struct SharedMutex: Sendable {
       guard isHeld, !ownerDied else {
         throw .refused(
           "SharedCondition", mutex.place.described,
-          isHeld ? "the lock's last holder died; call markConsistent() before waiting" : "the lock is not held any more")
+          isHeld ? "the lock's last holder died; call markConsistent() before waiting" : "the lock is not held any more"
+        )
       }
       try mutex.release()
       isHeld = false
@@ -109,11 +110,11 @@ public struct SharedMutex: Sendable {
   public func withLock<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: (inout Lock) throws -> Result
   ) throws -> Result {
-    let died = try Deadline(timeout).withInstant { instant in
+    let (call, result) = Deadline(timeout).withInstant { instant in
       guard let instant else { return ("pthread_mutex_lock" as StaticString, pthread_mutex_lock(raw)) }
       return ("pthread_mutex_clocklock", ci_mutex_clocklock(raw, instant))
     }
-    return try run(ownerDied: acquire(died.0, died.1), body)
+    return try run(ownerDied: acquire(call, result), body)
   }
 
   /// Calls `body` with the lock held, if nobody else holds it now.
@@ -166,7 +167,7 @@ public struct SharedMutex: Sendable {
       switch reason {
       case .deadlock: "this thread holds the lock already"
       case .notRecoverable:
-        "a holder died, and the next did not call markConsistent(); everybody has to let go of it, and one to create it anew"
+        "a holder died, and the next one did not call markConsistent(); one process has to create the lock anew"
       default: nil
       }
     throw InterprocessError(call: "\(call)", object: place.described, errno: reason, remedy: remedy)

@@ -52,26 +52,32 @@ public struct AnonymousMemory: ~Copyable, Sendable, MappedMemory {
     byteCount: Int, label: String = "interprocess", seals: Seals = .fixedSize, hugePages: HugePageSize? = nil
   ) throws(InterprocessError) {
     let object = "\"\(label)\""
-    let huge = hugePages.map { ci_mfd_hugetlb() | UInt32(bitPattern: $0.flags) } ?? 0
-    func creationRemedy(_ reason: Errno) -> String? {
-      // A label is at most 249 bytes long, and EINVAL is also the answer to a size of page that does not exist.
-      label.utf8.count > 249 ? "a label has at most 249 bytes" : hugePages?.remedy(for: reason)
+    do {
+      try self.init(creating: byteCount, label, object, seals, hugePages)
+    } catch {
+      guard let hugePages, byteCount > 0 else { throw error }
+      throw InterprocessError(
+        call: error.call, object: object, errno: error.errno, remedy: hugePages.remedy(for: error.errno) ?? error.remedy
+      )
     }
+  }
+
+  private init(
+    creating byteCount: Int, _ label: String, _ object: String, _ seals: Seals, _ hugePages: HugePageSize?
+  ) throws(InterprocessError) {
+    // The kernel's answer is EINVAL, as it is to a size of page that the machine does not have.
+    guard label.utf8.count <= 249 else { throw .refused("memfd_create", object, "a label has at most 249 bytes") }
+    let huge = hugePages.map { ci_mfd_hugetlb() | UInt32(bitPattern: $0.flags) } ?? 0
     let descriptor = OwnedDescriptor(
-      adopting: try systemCall("memfd_create", object, remedy: creationRemedy) {
+      adopting: try systemCall("memfd_create", object) {
         ci_memfd_create(label, ci_mfd_cloexec() | ci_mfd_allow_sealing() | huge)
       })
-    do {
-      let size = try hugePages == nil ? byteCount : descriptor.wholeBlocks(byteCount, object)
-      try descriptor.allocate(size, object)
-      mapping = try Mapping(of: descriptor, byteCount: size, readOnly: false, object)
-    } catch {
-      throw InterprocessError(
-        call: error.call, object: object, errno: error.errno,
-        remedy: byteCount > 0 ? hugePages?.remedy(for: error.errno) ?? error.remedy : error.remedy)
-    }
+    let size = try hugePages == nil ? byteCount : descriptor.wholeBlocks(byteCount, object)
+    try descriptor.allocate(size, object)
+    let mapping = try Mapping(of: descriptor, byteCount: size, readOnly: false, object)
+    if !seals.isEmpty { try Self.add(seals, to: descriptor, object) }
+    self.mapping = mapping
     self.descriptor = descriptor
-    if !seals.isEmpty { try add(seals) }
   }
 
   /// Maps memory that another process created and passed.
@@ -125,6 +131,12 @@ public struct AnonymousMemory: ~Copyable, Sendable, MappedMemory {
   /// - Throws: `Errno.notPermitted` after ``Seals/sealing``; `Errno.resourceBusy` for ``Seals/writing`` while somebody
   ///   has it mapped for writing, as this process does unless it has adopted sealed memory.
   public func add(_ seals: Seals) throws(InterprocessError) {
+    try Self.add(seals, to: descriptor, described)
+  }
+
+  private static func add(
+    _ seals: Seals, to descriptor: borrowing OwnedDescriptor, _ object: @autoclosure () -> String
+  ) throws(InterprocessError) {
     func remedy(_ reason: Errno) -> String? {
       switch reason {
       case .notPermitted: "the memory is sealed against more seals"
@@ -132,7 +144,7 @@ public struct AnonymousMemory: ~Copyable, Sendable, MappedMemory {
       default: nil
       }
     }
-    try systemCall("fcntl", described, remedy: remedy) { ci_add_seals(descriptor.rawValue, seals.rawValue) }
+    try systemCall("fcntl", object(), remedy: remedy) { ci_add_seals(descriptor.rawValue, seals.rawValue) }
   }
 
   /// Size, owner, mode and times of the memory.
@@ -152,14 +164,16 @@ public struct AnonymousMemory: ~Copyable, Sendable, MappedMemory {
   /// - Parameter byteCount: the new size in bytes, at least 1; a multiple of their size where it has huge pages.
   /// - Throws: `Errno.notPermitted` when it is sealed against this; `Errno.noSpace` or `Errno.noMemory`.
   public mutating func resize(to byteCount: Int) throws(InterprocessError) {
-    try mapping.resize(descriptor, to: byteCount, described)
+    let object = described
+    try mapping.resize(descriptor, to: byteCount, object)
   }
 
   /// Maps as much of the memory as there is now, after another process has resized it.
   ///
   /// The corresponding C functions are `fstat` and `mmap`.
   public mutating func followSize() throws(InterprocessError) {
-    try mapping.followSize(of: descriptor, described)
+    let object = described
+    try mapping.followSize(of: descriptor, object)
   }
 
   /// Gives the memory away; the descriptor is closed.

@@ -112,7 +112,7 @@ extension Mapping {
   public func lockInRAM(in range: Range<Int>? = nil) throws(InterprocessError) {
     let pages = try pages(of: range, for: "mlock")
     func remedy(_ reason: Errno) -> String? {
-      guard reason == .noMemory || reason == .notPermitted || reason == .resourceTemporarilyUnavailable else { return nil }
+      guard [.noMemory, .notPermitted, .resourceTemporarilyUnavailable].contains(reason) else { return nil }
       let limit = ResourceLimit.lockedMemoryBytes.current.map { " (\($0))" } ?? ""
       return "\(pages.count) bytes and what is locked already pass RLIMIT_MEMLOCK\(limit); raise it with ulimit -l"
     }

@@ -152,7 +152,7 @@ public struct SystemVSharedMemory: ~Copyable, Sendable, MappedMemory {
     }
     let huge = hugePages.map { SystemVSharedMemory.hugePagesFlag | $0.flags } ?? 0
     func remedy(_ reason: Errno) -> String? {
-      if reason != .fileExists, reason != .permissionDenied, let remedy = hugePages?.remedy(for: reason) { return remedy }
+      if let remedy = hugePages?.remedy(for: reason) { return remedy }
       switch reason {
       case .invalidArgument:
         return "\(byteCount) bytes are more than the segment has, or than \(KernelParameter("kernel.shmmax").described)"
