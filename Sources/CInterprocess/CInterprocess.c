@@ -71,6 +71,8 @@ int ci_seal_shrink(void) { return F_SEAL_SHRINK; }
 int ci_seal_grow(void) { return F_SEAL_GROW; }
 int ci_seal_seal(void) { return F_SEAL_SEAL; }
 int ci_seal_write(void) { return F_SEAL_WRITE; }
+int ci_seal_future_write(void) { return F_SEAL_FUTURE_WRITE; }
+unsigned ci_mfd_hugetlb(void) { return MFD_HUGETLB; }
 int ci_fallocate(int fd, off_t length) { return fallocate(fd, 0, 0, length); }
 
 int ci_set_write_lease(int fd) { return fcntl(fd, F_SETLEASE, F_WRLCK); }
@@ -85,6 +87,21 @@ int ci_detached_mount(const char *type) {
   close(context);
   errno = reason;
   return mount;
+}
+
+int ci_ofd_lock(int fd, short type, off_t start, off_t length, bool waiting) {
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+  return fcntl(fd, waiting ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+}
+
+int ci_ofd_conflict(int fd, short *type, off_t *start, off_t *length, pid_t *holder) {
+  struct flock lock = {.l_type = *type, .l_whence = SEEK_SET, .l_start = *start, .l_len = *length};
+  int result = fcntl(fd, F_OFD_GETLK, &lock);
+  *type = lock.l_type;
+  *start = lock.l_start;
+  *length = lock.l_len;
+  *holder = lock.l_pid;
+  return result;
 }
 
 int ci_pipe2(int fds[2], int flags) { return pipe2(fds, flags); }
@@ -233,6 +250,22 @@ sem_t *ci_sem_open(const char *name, int flags, mode_t mode, unsigned value) {
 
 int ci_sem_clockwait(sem_t *semaphore, const struct timespec *monotonic_deadline) {
   return sem_clockwait(semaphore, CLOCK_MONOTONIC, monotonic_deadline);
+}
+
+int ci_mutex_init(pthread_mutex_t *mutex) {
+  pthread_mutexattr_t attributes;
+  int result = pthread_mutexattr_init(&attributes);
+  if (result) return result;
+  result = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  if (!result) result = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  if (!result) result = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+  if (!result) result = pthread_mutex_init(mutex, &attributes);
+  pthread_mutexattr_destroy(&attributes);
+  return result;
+}
+
+int ci_mutex_clocklock(pthread_mutex_t *mutex, const struct timespec *monotonic_deadline) {
+  return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, monotonic_deadline);
 }
 
 // semctl(2): the caller has to define it.

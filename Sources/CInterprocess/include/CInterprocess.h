@@ -4,6 +4,7 @@
 #define CINTERPROCESS_H
 
 #include <mqueue.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -45,6 +46,12 @@ int ci_seal_shrink(void);
 int ci_seal_grow(void);
 int ci_seal_seal(void);
 int ci_seal_write(void);
+int ci_seal_future_write(void);
+unsigned ci_mfd_hugetlb(void);
+// Locks of an open file description (F_OFD_*). 0 for `length` is everything from `start`. `ci_ofd_conflict` gives
+// `*type` F_UNLCK where nothing is in the way, and else what is, and by whom (-1 for an open file description's lock).
+int ci_ofd_lock(int fd, short type, off_t start, off_t length, bool waiting);
+int ci_ofd_conflict(int fd, short *type, off_t *start, off_t *length, pid_t *holder);
 int ci_fallocate(int fd, off_t length);
 int ci_set_write_lease(int fd);
 // A filesystem of this type, mounted nowhere; its descriptor is the root directory.
@@ -85,6 +92,9 @@ int ci_msgsnd(int id, long type, const void *message, size_t size, int flags);
 ssize_t ci_msgrcv(int id, long *type, void *buffer, size_t size, long wanted, int flags);
 sem_t *ci_sem_open(const char *name, int flags, mode_t mode, unsigned value);
 int ci_sem_clockwait(sem_t *semaphore, const struct timespec *monotonic_deadline);
+// A mutex for several processes that tells its next holder of the death of the last. Errors are returned, not in errno.
+int ci_mutex_init(pthread_mutex_t *mutex);
+int ci_mutex_clocklock(pthread_mutex_t *mutex, const struct timespec *monotonic_deadline);
 int ci_semctl_value(int id, int index, int command, int value);
 int ci_semctl_values(int id, int command, unsigned short *values);
 int ci_semctl_status(int id, int command, struct semid_ds *status);

@@ -9,13 +9,11 @@ public import SystemPackage
 ///
 /// The kernel does not know who holds it. A process that dies between ``acquire(timeout:)`` and ``release()`` leaves the
 /// others waiting; where that matters, use ``SystemVSemaphoreSet`` with undo.
-public struct POSIXSemaphore: ~Copyable, @unchecked Sendable {
-  // Sendable: sem_t is made for use by several threads at once, and the pointer is never changed.
-
+public struct POSIXSemaphore: ~Copyable, Sendable {
   /// The semaphore's name, with its slash.
   public let name: String
 
-  private let semaphore: UnsafeMutablePointer<sem_t>
+  private let semaphore: SemaphorePointer
 
   /// Creates a semaphore that did not exist before.
   ///
@@ -65,12 +63,12 @@ public struct POSIXSemaphore: ~Copyable, @unchecked Sendable {
       throw InterprocessError(
         call: "sem_open", object: checked.quoted, errno: reason, remedy: remedy ?? generalRemedy(for: reason))
     }
-    semaphore = opened
+    semaphore = SemaphorePointer(raw: opened)
     self.name = name
   }
 
   deinit {
-    sem_close(semaphore)
+    sem_close(semaphore.raw)
   }
 
   /// Takes one from the value, waiting while it is 0.
@@ -80,13 +78,7 @@ public struct POSIXSemaphore: ~Copyable, @unchecked Sendable {
   /// - Parameter timeout: how long to wait; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`.
   public func acquire(timeout: Duration? = nil) throws(InterprocessError) {
-    let deadline = Deadline(timeout)
-    try systemCall("sem_wait", quotedName) {
-      deadline.withInstant { instant in
-        guard let instant else { return sem_wait(semaphore) }
-        return ci_sem_clockwait(semaphore, instant)
-      }
-    }
+    try semaphore.acquire(by: Deadline(timeout), quotedName)
   }
 
   /// Takes one from the value if it is not 0.
@@ -95,11 +87,7 @@ public struct POSIXSemaphore: ~Copyable, @unchecked Sendable {
   ///
   /// - Returns: whether it was taken.
   public func tryAcquire() throws(InterprocessError) -> Bool {
-    switch valueOrErrno({ sem_trywait(semaphore) }) {
-    case .success: return true
-    case .failure(.wouldBlock): return false
-    case .failure(let reason): throw InterprocessError(call: "sem_trywait", object: quotedName, errno: reason)
-    }
+    try semaphore.tryAcquire(quotedName)
   }
 
   /// Adds one to the value, and wakes one that waits.
@@ -108,34 +96,21 @@ public struct POSIXSemaphore: ~Copyable, @unchecked Sendable {
   ///
   /// - Throws: `Errno.overflow` when the value is 2^31 - 1 already.
   public func release() throws(InterprocessError) {
-    try systemCall("sem_post", quotedName) { sem_post(semaphore) }
+    try semaphore.release(quotedName)
   }
 
   /// Calls `body` between ``acquire(timeout:)`` and ``release()``.
   public func withAcquired<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: () throws -> Result
   ) throws -> Result {
-    try acquire(timeout: timeout)
-    let result: Result
-    do {
-      result = try body()
-    } catch {
-      try release()
-      throw error
-    }
-    try release()
-    return result
+    try semaphore.withAcquired(by: Deadline(timeout), quotedName, body)
   }
 
   /// The value now, which may be another by the time it is looked at.
   ///
   /// The corresponding C function is `sem_getvalue`.
   public var value: Int {
-    get throws(InterprocessError) {
-      var value: CInt = 0
-      try systemCall("sem_getvalue", quotedName) { sem_getvalue(semaphore, &value) }
-      return Int(value)
-    }
+    get throws(InterprocessError) { try semaphore.value(quotedName) }
   }
 
   /// Removes a semaphore's name. Whoever has it open goes on using it.

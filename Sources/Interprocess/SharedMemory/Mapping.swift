@@ -3,7 +3,8 @@ import Glibc
 public import Synchronization
 import SystemPackage
 
-/// Memory that other processes see too, unmapped when its owner goes.
+/// Memory that other processes see too, unmapped when its owner goes, and whatever lies in it: a ``SharedMutex``, a
+/// ``SharedCondition``, an ``UnnamedSemaphore``.
 ///
 /// ``POSIXSharedMemory``, ``SystemVSharedMemory``, ``AnonymousMemory`` and ``MappedFile`` each give one. Its bytes change
 /// under the reader whenever a peer writes: what a peer that is not trusted has written is copied first and checked
@@ -12,14 +13,20 @@ public struct Mapping: ~Copyable, @unchecked Sendable {
   // Sendable: the pointer is this value's alone, and what several processes do to the memory behind it is theirs to
   // order, with atomics, semaphores or locks, whichever thread they do it from.
 
-  private let start: UnsafeMutableRawPointer
-  private let isSystemV: Bool
+  var region: MappedRegion
+
+  private var start: UnsafeMutableRawPointer { region.start }
 
   /// Its size in bytes, as it was asked for; the kernel maps whole pages.
-  public let byteCount: Int
+  public var byteCount: Int { region.byteCount }
 
   /// Whether it may be read only; writing to it then ends the process with SIGSEGV.
-  public let isReadOnly: Bool
+  public internal(set) var isReadOnly: Bool
+
+  /// The size of a page in bytes: memory is mapped, protected, written back and locked by whole pages.
+  ///
+  /// The corresponding C function is `sysconf` with `_SC_PAGESIZE`.
+  public static let pageSize = sysconf(CInt(_SC_PAGESIZE))
 
   /// Maps `byteCount` bytes of a descriptor's file or memory, shared with everybody else who maps them.
   ///
@@ -31,25 +38,16 @@ public struct Mapping: ~Copyable, @unchecked Sendable {
     let address = mmap(
       nil, byteCount, readOnly ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
     guard let address, address != MAP_FAILED else {
-      throw InterprocessError(call: "mmap", object: object(), errno: .current)
+      let reason = Errno.current
+      throw InterprocessError(call: "mmap", object: object(), errno: reason, remedy: mappingRemedy(for: reason))
     }
     self.init(adopting: address, byteCount: byteCount, readOnly: readOnly, isSystemV: false)
   }
 
   /// Takes over memory that `mmap` or `shmat` gave.
   init(adopting start: UnsafeMutableRawPointer, byteCount: Int, readOnly: Bool, isSystemV: Bool) {
-    self.start = start
-    self.byteCount = byteCount
-    self.isReadOnly = readOnly
-    self.isSystemV = isSystemV
-  }
-
-  deinit {
-    if isSystemV {
-      shmdt(start)
-    } else {
-      munmap(start, byteCount)
-    }
+    region = MappedRegion(start: start, byteCount: byteCount, isSystemV: isSystemV)
+    isReadOnly = readOnly
   }
 
   /// The memory, to read.
@@ -118,7 +116,7 @@ extension Mapping {
     return Int(try systemCall("futex", "offset \(offset)") { ci_futex_wake(word, CInt(clamping: count)) })
   }
 
-  private func address<Value: ~Copyable>(
+  func address<Value: ~Copyable>(
     of type: Value.Type, at offset: Int
   ) throws(InterprocessError) -> UnsafeMutablePointer<Value> {
     let size = MemoryLayout<Value>.size
@@ -139,4 +137,14 @@ public protocol MappedMemory: ~Copyable {
 
 extension Mapping: MappedMemory {
   public consuming func takeMapping() -> Mapping { self }
+}
+
+/// What to do about the reasons that `mmap` fails for.
+private func mappingRemedy(for reason: Errno) -> String? {
+  switch reason {
+  case .noMemory: "there is no room for it among this process's addresses, or it has vm.max_map_count mappings already"
+  case .permissionDenied: "it was opened for reading only, or for writing only"
+  case .notPermitted: "it is sealed against writing; map it read-only"
+  default: nil
+  }
 }

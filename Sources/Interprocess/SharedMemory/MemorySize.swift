@@ -3,29 +3,39 @@ import Glibc
 import SystemPackage
 
 extension OwnedDescriptor {
-  /// The size of the file or memory in bytes.
-  func size(_ object: @autoclosure () -> String) throws(InterprocessError) -> Int {
+  /// Size, owner, mode and times of the file or memory.
+  func status(_ object: @autoclosure () -> String) throws(InterprocessError) -> Stat {
     var status = stat()
     try systemCall("fstat", object()) { fstat(rawValue, &status) }
-    return Int(status.st_size)
+    return Stat(rawValue: status)
   }
 
-  /// Gives the file or memory `byteCount` bytes for certain: a full file system is an error now, and not a SIGBUS at the
-  /// first access.
+  /// The size of the file or memory in bytes.
+  func size(_ object: @autoclosure () -> String) throws(InterprocessError) -> Int {
+    Int(try status(object()).size)
+  }
+
+  /// Gives the file or memory at least `byteCount` bytes for certain: a full file system is an error now, and not a
+  /// SIGBUS at the first access.
+  ///
+  /// It never makes anything smaller, so processes that come at once and ask for different sizes do not harm each
+  /// other.
   func allocate(_ byteCount: Int, _ object: @autoclosure () -> String) throws(InterprocessError) {
     guard byteCount > 0 else { throw .refused("fallocate", object(), "\(byteCount) bytes; ask for at least 1") }
     func remedy(_ reason: Errno) -> String? {
       switch reason {
       case .noSpace: "no room for \(byteCount) bytes; df tells how full it is, /dev/shm for shared memory"
       case .fileTooLarge: "\(byteCount) bytes are more than a file may have"
-      default: nil
+      default: resizingRemedy(for: reason)
       }
     }
-    try systemCall("ftruncate", object(), remedy: remedy) { ftruncate(rawValue, byteCount) }
     let result = valueOrErrno { ci_fallocate(rawValue, byteCount) }
     guard case .failure(let reason) = result else { return }
-    // A file system without fallocate keeps what ftruncate gave.
-    if reason == .notSupported { return }
-    throw InterprocessError(call: "fallocate", object: object(), errno: reason, remedy: remedy(reason))
+    guard reason == .notSupported else {
+      throw InterprocessError(call: "fallocate", object: object(), errno: reason, remedy: remedy(reason))
+    }
+    // A file system without fallocate: at least the size is right.
+    if try size(object()) >= byteCount { return }
+    try systemCall("ftruncate", object(), remedy: remedy) { ftruncate(rawValue, byteCount) }
   }
 }

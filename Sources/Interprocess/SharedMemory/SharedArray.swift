@@ -10,18 +10,12 @@ import SystemPackage
 /// `SwArray1`, then the element's stride and the count of elements as native 64-bit numbers, then zeros. The elements
 /// follow, so a peer in C or Python finds them at offset 64.
 public struct SharedArray<Element: BitwiseCopyable> {
-  private let owner: Owner
+  /// Keeps the memory mapped while any copy of the array is there.
+  private let region: MappedRegion
   private let elements: UnsafeMutablePointer<Element>
 
   /// How many elements there are.
   public let count: Int
-
-  /// Keeps the memory mapped while any copy of the array is there.
-  private final class Owner: @unchecked Sendable {
-    // Sendable: it is never changed after it was made; it only holds the mapping, which is Sendable itself.
-    let mapping: Mapping
-    init(_ mapping: consuming Mapping) { self.mapping = mapping }
-  }
 
   /// How many bytes of memory `count` elements and the header take.
   ///
@@ -59,7 +53,7 @@ public struct SharedArray<Element: BitwiseCopyable> {
       return elements
     }
     self.count = count
-    owner = Owner(mapping)
+    region = mapping.region
   }
 
   /// Opens an array that another process has made.
@@ -88,7 +82,7 @@ public struct SharedArray<Element: BitwiseCopyable> {
     }
     elements = mapping.withUnsafeBytes { Self.elements(in: $0) }
     count = Int(header.count)
-    owner = Owner(mapping)
+    region = mapping.region
   }
 
   private static func elements(in bytes: UnsafeMutableRawBufferPointer) -> UnsafeMutablePointer<Element> {
@@ -101,11 +95,11 @@ public struct SharedArray<Element: BitwiseCopyable> {
   public subscript(index: Int) -> Element {
     get {
       precondition(indices.contains(index), "index \(index) is outside 0..<\(count)")
-      return withExtendedLifetime(owner) { elements[index] }
+      return withExtendedLifetime(region) { elements[index] }
     }
     nonmutating set {
       precondition(indices.contains(index), "index \(index) is outside 0..<\(count)")
-      withExtendedLifetime(owner) { elements[index] = newValue }
+      withExtendedLifetime(region) { elements[index] = newValue }
     }
   }
 }

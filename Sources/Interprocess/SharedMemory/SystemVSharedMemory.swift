@@ -13,69 +13,129 @@ public struct SystemVSharedMemory: ~Copyable, Sendable, MappedMemory {
   /// The memory itself.
   public var mapping: Mapping
 
-  private let described: String
+  let described: String
+
+  /// How a segment's memory is to be had, when it is created.
+  public struct CreationOptions: OptionSet, Hashable, Sendable {
+    public let rawValue: CInt
+
+    public init(rawValue: CInt) { self.rawValue = rawValue }
+
+    /// Reserve no swap space: more can be created than there is memory for, and touching what is not there ends the
+    /// process. The corresponding C constant is `SHM_NORESERVE`.
+    public static let noReserve = CreationOptions(rawValue: 0o10000)
+  }
 
   /// Creates a segment that did not exist before, filled with zeros, and attaches it.
   ///
   /// The corresponding C functions are `shmget` with `IPC_CREAT | IPC_EXCL` and `shmat`.
   ///
-  /// - Parameter byteCount: its size in bytes, at least 1 and at most `kernel.shmmax`.
-  /// - Throws: `Errno.fileExists`; `Errno.noSpace` past `kernel.shmmni` segments or `kernel.shmall` pages.
+  /// - Parameters:
+  ///   - byteCount: its size in bytes, at least 1 and at most `kernel.shmmax`.
+  ///   - permissions: who may attach it.
+  ///   - hugePages: the size of the huge pages to make it of; `nil` for ordinary pages.
+  /// - Throws: `Errno.fileExists`; `Errno.noSpace` past `kernel.shmmni` segments or `kernel.shmall` pages;
+  ///   `Errno.noMemory` when there are not so many huge pages.
   public init(
-    creating key: SystemVKey, byteCount: Int, permissions: FilePermissions = .ownerReadWrite
+    creating key: SystemVKey, byteCount: Int, permissions: FilePermissions = .ownerReadWrite,
+    hugePages: HugePageSize? = nil, options: CreationOptions = []
   ) throws(InterprocessError) {
-    try self.init(creating: .key(key, flags: IPC_CREAT | IPC_EXCL), byteCount, permissions)
+    try self.init(
+      creating: .key(key, flags: IPC_CREAT | IPC_EXCL), byteCount, permissions, hugePages, options)
   }
 
   /// Creates a segment without a key, for this process, its children, and whoever is told its ``id``.
   ///
   /// The corresponding C functions are `shmget` with `IPC_PRIVATE` and `shmat`.
+  ///
+  /// - Parameters:
+  ///   - byteCount: its size in bytes, at least 1 and at most `kernel.shmmax`.
+  ///   - permissions: who may attach it.
+  ///   - hugePages: the size of the huge pages to make it of; `nil` for ordinary pages.
+  /// - Throws: what ``init(creating:byteCount:permissions:hugePages:options:)`` throws, less `Errno.fileExists`.
   public init(
-    byteCount: Int, permissions: FilePermissions = .ownerReadWrite
+    byteCount: Int, permissions: FilePermissions = .ownerReadWrite,
+    hugePages: HugePageSize? = nil, options: CreationOptions = []
   ) throws(InterprocessError) {
-    try self.init(creating: .isPrivate, byteCount, permissions)
+    try self.init(creating: .isPrivate, byteCount, permissions, hugePages, options)
+  }
+
+  /// Attaches the segment, all of it, creating it if there is none. An existing one keeps its content and size.
+  ///
+  /// The corresponding C functions are `shmget` with `IPC_CREAT` and `shmat`.
+  ///
+  /// - Parameters:
+  ///   - byteCount: its size in bytes, and how large an existing one has to be at least.
+  ///   - permissions: who may attach it if it is created.
+  /// - Throws: `Errno.invalidArgument` when the existing one is smaller; `Errno.permissionDenied`; `Errno.noSpace`.
+  public init(
+    creatingIfAbsent key: SystemVKey, byteCount: Int, permissions: FilePermissions = .ownerReadWrite
+  ) throws(InterprocessError) {
+    let address = SystemVAddress.key(key, flags: IPC_CREAT)
+    while true {
+      let id = try Self.get(address, byteCount, permissions)
+      do {
+        // If attaching fails the segment stays: somebody else may have created it.
+        try self.init(attaching: id, readOnly: false, .anywhere, "\(address.described), id \(id)")
+        return
+      } catch  where error.errno == .identifierRemoved || error.errno == .invalidArgument {
+        // It was removed in between: create it after all.
+      }
+    }
   }
 
   /// Attaches a segment that exists, all of it.
   ///
   /// The corresponding C functions are `shmget` and `shmat`.
   ///
-  /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`.
-  public init(opening key: SystemVKey, readOnly: Bool = false) throws(InterprocessError) {
+  /// - Parameters:
+  ///   - readOnly: whether it may only be read (`SHM_RDONLY`).
+  ///   - placement: at which address.
+  /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`; `Errno.invalidArgument` when it cannot be placed
+  ///   there.
+  public init(
+    opening key: SystemVKey, readOnly: Bool = false, placement: Placement = .anywhere
+  ) throws(InterprocessError) {
     let address = SystemVAddress.key(key, flags: 0)
     let id = try Self.get(address, 0, [])
-    try self.init(attaching: id, readOnly: readOnly, "\(address.described), id \(id)")
+    try self.init(attaching: id, readOnly: readOnly, placement, "\(address.described), id \(id)")
   }
 
   /// Attaches the segment with a number that its creator was given.
   ///
   /// The corresponding C function is `shmat`.
   ///
-  /// - Throws: `Errno.invalidArgument` when there is none; `Errno.permissionDenied`.
-  public init(id: CInt, readOnly: Bool = false) throws(InterprocessError) {
-    try self.init(attaching: id, readOnly: readOnly, "id \(id)")
+  /// - Parameters:
+  ///   - readOnly: whether it may only be read (`SHM_RDONLY`).
+  ///   - placement: at which address.
+  /// - Throws: `Errno.invalidArgument` when there is none, or it cannot be placed there; `Errno.permissionDenied`.
+  public init(id: CInt, readOnly: Bool = false, placement: Placement = .anywhere) throws(InterprocessError) {
+    try self.init(attaching: id, readOnly: readOnly, placement, "id \(id)")
   }
 
   private init(
-    creating address: SystemVAddress, _ byteCount: Int, _ permissions: FilePermissions
+    creating address: SystemVAddress, _ byteCount: Int, _ permissions: FilePermissions, _ hugePages: HugePageSize?,
+    _ options: CreationOptions
   ) throws(InterprocessError) {
-    guard byteCount > 0 else { throw .refused("shmget", address.described, "\(byteCount) bytes; ask for at least 1") }
-    let id = try Self.get(address, byteCount, permissions)
+    let id = try Self.get(address, byteCount, permissions, hugePages, options)
     do {
-      try self.init(attaching: id, readOnly: false, "\(address.described), id \(id)")
+      try self.init(attaching: id, readOnly: false, .anywhere, "\(address.described), id \(id)")
     } catch {
       shmctl(id, IPC_RMID, nil)
       throw error
     }
   }
 
-  private init(attaching id: CInt, readOnly: Bool, _ described: String) throws(InterprocessError) {
-    var status = shmid_ds()
-    try systemCall("shmctl", described, remedy: Self.useRemedy) { shmctl(id, IPC_STAT, &status) }
-    let address = shmat(id, nil, readOnly ? SHM_RDONLY : 0)
+  private init(
+    attaching id: CInt, readOnly: Bool, _ placement: Placement, _ described: String
+  ) throws(InterprocessError) {
+    let status = try Self.kernelStatus(of: id, described)
+    let address = shmat(id, placement.address, (readOnly ? SHM_RDONLY : 0) | placement.flags)
     guard let address, Int(bitPattern: address) != -1 else {
       let reason = Errno.current
-      throw InterprocessError(call: "shmat", object: described, errno: reason, remedy: Self.useRemedy(reason))
+      throw InterprocessError(
+        call: "shmat", object: described, errno: reason, remedy: placement.remedy(for: reason) ?? Self.useRemedy(reason)
+      )
     }
     mapping = Mapping(adopting: address, byteCount: Int(status.shm_segsz), readOnly: readOnly, isSystemV: true)
     self.id = id
@@ -83,23 +143,33 @@ public struct SystemVSharedMemory: ~Copyable, Sendable, MappedMemory {
   }
 
   private static func get(
-    _ address: SystemVAddress, _ byteCount: Int, _ permissions: FilePermissions
+    _ address: SystemVAddress, _ byteCount: Int, _ permissions: FilePermissions, _ hugePages: HugePageSize? = nil,
+    _ options: CreationOptions = []
   ) throws(InterprocessError) -> CInt {
+    let isOpening = address.flags([]) & IPC_CREAT == 0
+    guard byteCount > 0 || isOpening else {
+      throw .refused("shmget", address.described, "\(byteCount) bytes; ask for at least 1")
+    }
+    let huge = hugePages.map { SystemVSharedMemory.hugePagesFlag | $0.flags } ?? 0
     func remedy(_ reason: Errno) -> String? {
+      if let remedy = hugePages?.remedy(for: reason) { return remedy }
       switch reason {
-      case .invalidArgument: "\(byteCount) bytes are more than \(KernelParameter("kernel.shmmax").described)"
+      case .invalidArgument:
+        return "\(byteCount) bytes are more than the segment has, or than \(KernelParameter("kernel.shmmax").described)"
       case .noSpace:
-        "the machine has \(KernelParameter("kernel.shmmni").described) segments or "
+        return "the machine has \(KernelParameter("kernel.shmmni").described) segments or "
           + "\(KernelParameter("kernel.shmall").described) pages; remove some, ipcs -m lists them"
-      default: namingRemedy(for: reason, kind: "segment")
+      default: return namingRemedy(for: reason, kind: "segment")
       }
     }
     return try systemCall("shmget", address.described, remedy: remedy) {
-      shmget(address.key, byteCount, address.flags(permissions))
+      shmget(address.key, byteCount, address.flags(permissions) | huge | options.rawValue)
     }
   }
 
-  private static func useRemedy(_ reason: Errno) -> String? {
+  private static let hugePagesFlag: CInt = 0o4000  // SHM_HUGETLB
+
+  static func useRemedy(_ reason: Errno) -> String? {
     switch reason {
     case .invalidArgument, .identifierRemoved: "there is no such segment any more"
     case .permissionDenied, .notPermitted: "the segment's owner and permissions do not let this user"

@@ -5,14 +5,16 @@ import SystemPackage
 package enum ResourceLimit {
   case openFiles
   case messageQueueBytes
+  case lockedMemoryBytes
 
   /// The soft limit; `nil` where there is none.
   package var current: UInt? {
     var limit = rlimit()
-    // RLIMIT_MSGQUEUE is 12 on every Linux; Glibc's module leaves it out.
+    // RLIMIT_MEMLOCK is 8 and RLIMIT_MSGQUEUE 12 on every Linux; Glibc's module leaves them out.
     let result =
       switch self {
       case .openFiles: getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      case .lockedMemoryBytes: getrlimit(__rlimit_resource_t(8), &limit)
       case .messageQueueBytes: getrlimit(__rlimit_resource_t(12), &limit)
       }
     guard result == 0, limit.rlim_cur != UInt.max else { return nil }

@@ -1,0 +1,39 @@
+import Glibc
+
+/// A program in C at the other end of a mechanism, compiled when the first test asks for it.
+public struct CPeer: Sendable {
+  private let program: String
+
+  /// `Tests/Peers/memory.c`.
+  public static let memory = Result { try CPeer(compiling: "memory") }
+
+  private init(compiling name: String) throws {
+    let folder = "\(Package.root)/.build/peers"
+    mkdir("\(Package.root)/.build", 0o755)
+    mkdir(folder, 0o755)
+    program = "\(folder)/\(name)"
+    // Another run of the tests may be using it: it is replaced, not overwritten.
+    let fresh = "\(program)-\(getpid())"
+    let compiler = try Command.run(
+      "/usr/bin/cc", ["-O1", "-o", fresh, "\(Package.root)/Tests/Peers/\(name).c", "-pthread", "-lrt"])
+    guard compiler.exitCode == 0, rename(fresh, program) == 0 else { throw Command.Failure(compiler.errors) }
+  }
+
+  public static let isAvailable = access("/usr/bin/cc", X_OK) == 0
+
+  /// Why the tests with C are skipped.
+  public static let absence = "skipped: needs a C compiler, /usr/bin/cc"
+
+  /// Runs one verb to its end.
+  public func command(_ verb: String, _ arguments: String...) throws -> Command {
+    try Command.run(program, [verb] + arguments, timeout: .seconds(20))
+  }
+
+  /// Runs one verb, which has to succeed, and gives what it printed.
+  @discardableResult
+  public func run(_ verb: String, _ arguments: String...) throws -> String {
+    let command = try Command.run(program, [verb] + arguments, timeout: .seconds(20))
+    guard command.exitCode == 0 else { throw Command.Failure("\(verb): \(command.errors)") }
+    return command.lines.joined(separator: "\n")
+  }
+}
