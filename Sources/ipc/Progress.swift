@@ -1,3 +1,4 @@
+import CInterprocess
 import Glibc
 
 /// Says on a terminal how far a long run is; says nothing where there is no terminal.

@@ -1,3 +1,4 @@
+import CInterprocess
 public import Glibc
 public import SystemPackage
 

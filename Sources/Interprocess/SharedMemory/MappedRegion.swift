@@ -1,3 +1,4 @@
+import CInterprocess
 import Glibc
 
 /// A stretch of addresses that `mmap` or `shmat` gave, unmapped when the last of those who refer to it has gone: the

@@ -1,3 +1,4 @@
+import CInterprocess
 import Glibc
 
 /// The moment at which a call with a timeout gives up, on `CLOCK_MONOTONIC`, so that setting the machine's clock moves

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CInterprocess
 import Glibc
 
 struct PiCommand: ParsableCommand {

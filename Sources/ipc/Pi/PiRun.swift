@@ -1,3 +1,4 @@
+import CInterprocess
 import Glibc
 
 /// The job done once over one mechanism, and timed.

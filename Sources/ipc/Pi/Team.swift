@@ -1,4 +1,5 @@
 import BasicContainers
+import CInterprocess
 import Glibc
 import Interprocess
 
