@@ -1,5 +1,5 @@
 import CInterprocess
-public import Glibc
+import Glibc
 public import SystemPackage
 
 /// Locks on a file, or on ranges of its bytes, that processes agree to respect.
@@ -129,7 +129,7 @@ public struct FileLock: ~Copyable, Sendable {
     public let byteCount: Int?
     /// The process that holds it, if it is a lock of the older kind, which belongs to a process (`lockf`, `F_SETLK`).
     /// Who holds a lock of an open file description the kernel does not say.
-    public let holder: pid_t?
+    public let holder: CInt?
   }
 
   /// The first lock of somebody else's that would be in the way of this one now.
