@@ -237,11 +237,12 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   /// kernel.msgmax: no message is larger.
   static var largestMessage: Int { KernelParameter("kernel.msgmax").value ?? 8192 }
 
+  @inline(__always)
   private func wait(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
     deadline.isNever ? valueOrErrno(body) : InterruptTimer.call(until: deadline, body)
   }
 
-  @discardableResult
+  @inline(__always) @discardableResult
   func check(
     _ call: StaticString, size: Int, type: Int?, _ body: () -> Result<Int, Errno>
   ) throws(InterprocessError) -> Int {

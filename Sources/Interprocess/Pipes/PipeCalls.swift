@@ -38,6 +38,7 @@ enum PipeCalls: StreamCalls {
   /// Whether the kernel can write without raising SIGPIPE (RWF_NOSIGNAL, Linux 6.18).
   private static let kernelWritesWithoutSignal = Atomic(true)
 
+  @inline(__always)
   private static func writeWithoutSignal(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, flags: CInt) -> Int {
     var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     if kernelWritesWithoutSignal.load(ordering: .relaxed) {

@@ -13,7 +13,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   /// The semaphore's name, with its slash.
   public let name: String
 
-  private let semaphore: SemaphorePointer
+  @usableFromInline let semaphore: SemaphorePointer
 
   /// Creates a semaphore that did not exist before.
   ///
@@ -77,8 +77,9 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   ///
   /// - Parameter timeout: how long to wait; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`.
+  @inlinable
   public func acquire(timeout: Duration? = nil) throws(InterprocessError) {
-    try semaphore.acquire(by: Deadline(timeout), quotedName)
+    try semaphore.acquire(timeout: timeout, quotedName)
   }
 
   /// Takes one from the value if it is not 0.
@@ -95,6 +96,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   /// The corresponding C function is `sem_post`.
   ///
   /// - Throws: `Errno.overflow` when the value is 2^31 - 1 already.
+  @inlinable
   public func release() throws(InterprocessError) {
     try semaphore.release(quotedName)
   }
@@ -103,7 +105,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   public func withAcquired<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: () throws -> Result
   ) throws -> Result {
-    try semaphore.withAcquired(by: Deadline(timeout), quotedName, body)
+    try semaphore.withAcquired(timeout: timeout, quotedName, body)
   }
 
   /// The value now, which may be another by the time it is looked at.
@@ -125,5 +127,5 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
     }
   }
 
-  private var quotedName: String { "\"\(name)\"" }
+  @usableFromInline var quotedName: String { "\"\(name)\"" }
 }

@@ -1,13 +1,26 @@
-import CInterprocess
+public import CInterprocess
 import Glibc
 import SystemPackage
 
 /// What can be done with a `sem_t`, wherever it lies.
+///
+/// What does not wait is inlined into the program: it takes nanoseconds, and calls of ours would double them.
+@usableFromInline
 struct SemaphorePointer: @unchecked Sendable {
   // Sendable: sem_t is made for use by several threads at once, and the pointer is never changed.
-  let raw: UnsafeMutablePointer<sem_t>
+  @usableFromInline let raw: UnsafeMutablePointer<sem_t>
 
-  func acquire(by deadline: Deadline, _ object: @autoclosure () -> String) throws(InterprocessError) {
+  init(raw: UnsafeMutablePointer<sem_t>) { self.raw = raw }
+
+  @inlinable @inline(__always)
+  func acquire(timeout: Duration?, _ object: @autoclosure () -> String) throws(InterprocessError) {
+    if timeout == nil, sem_wait(raw) == 0 { return }
+    try acquireOrThrow(timeout, object())
+  }
+
+  @usableFromInline
+  func acquireOrThrow(_ timeout: Duration?, _ object: @autoclosure () -> String) throws(InterprocessError) {
+    let deadline = Deadline(timeout)
     try systemCall("sem_wait", object()) {
       deadline.withInstant { instant in
         guard let instant else { return sem_wait(raw) }
@@ -24,7 +37,14 @@ struct SemaphorePointer: @unchecked Sendable {
     }
   }
 
+  @inlinable @inline(__always)
   func release(_ object: @autoclosure () -> String) throws(InterprocessError) {
+    if sem_post(raw) == 0 { return }
+    try releaseOrThrow(object())
+  }
+
+  @usableFromInline
+  func releaseOrThrow(_ object: @autoclosure () -> String) throws(InterprocessError) {
     func remedy(_ reason: Errno) -> String? {
       reason == .overflow ? "its value is 2147483647 already; somebody releases what was not acquired" : nil
     }
@@ -38,9 +58,9 @@ struct SemaphorePointer: @unchecked Sendable {
   }
 
   func withAcquired<Result: ~Copyable>(
-    by deadline: Deadline, _ object: @autoclosure () -> String, _ body: () throws -> Result
+    timeout: Duration?, _ object: @autoclosure () -> String, _ body: () throws -> Result
   ) throws -> Result {
-    try acquire(by: deadline, object())
+    try acquire(timeout: timeout, object())
     let result: Result
     do {
       result = try body()

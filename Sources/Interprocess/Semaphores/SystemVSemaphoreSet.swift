@@ -218,6 +218,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   }
 
   /// ``perform(_:timeout:)`` without an array.
+  @inline(__always)
   private func performOne(_ operation: Operation, _ timeout: Duration?) throws(InterprocessError) {
     var raw = operation.raw(0)
     try Self.perform(&raw, 1, on: id, by: Deadline(timeout), described)
@@ -231,6 +232,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     try perform(&operations, count, on: id, by: deadline, described)
   }
 
+  @inline(__always)
   private static func perform(
     _ operations: UnsafeMutablePointer<sembuf>, _ count: Int, on id: CInt, by deadline: Deadline,
     _ described: @autoclosure () -> String

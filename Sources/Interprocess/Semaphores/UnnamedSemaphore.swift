@@ -17,6 +17,9 @@ public struct UnnamedSemaphore: Sendable {
 
   private let place: SharedPlace
 
+  /// Lies in the place.
+  @usableFromInline let semaphore: SemaphorePointer
+
   /// Makes a semaphore in memory that nobody uses yet, overwriting what is there.
   ///
   /// The corresponding C function is `sem_init` with `pshared`.
@@ -28,12 +31,13 @@ public struct UnnamedSemaphore: Sendable {
     func remedy(_ reason: Errno) -> String? {
       reason == .invalidArgument ? "value \(value) is above 2147483647" : nil
     }
-    place = try SharedPlace(creating: Self.mark, in: mapping, at: offset, "UnnamedSemaphore") {
+    let place = try SharedPlace(creating: Self.mark, in: mapping, at: offset, "UnnamedSemaphore") {
       content throws(InterprocessError) in
       try systemCall("sem_init", "offset \(offset)", remedy: remedy) {
         sem_init(content.assumingMemoryBound(to: sem_t.self), 1, value)
       }
     }
+    self.init(place)
   }
 
   /// Finds a semaphore that another process has made.
@@ -41,7 +45,12 @@ public struct UnnamedSemaphore: Sendable {
   /// - Throws: `Errno.invalidArgument` when there is none at `offset`, or its creator is not done yet; when the memory
   ///   is read-only.
   public init(openingIn mapping: borrowing Mapping, at offset: Int) throws(InterprocessError) {
-    place = try SharedPlace(opening: Self.mark, in: mapping, at: offset, "UnnamedSemaphore")
+    self.init(try SharedPlace(opening: Self.mark, in: mapping, at: offset, "UnnamedSemaphore"))
+  }
+
+  private init(_ place: SharedPlace) {
+    self.place = place
+    semaphore = SemaphorePointer(raw: place.content.assumingMemoryBound(to: sem_t.self))
   }
 
   /// Takes one from the value, waiting while it is 0.
@@ -50,8 +59,9 @@ public struct UnnamedSemaphore: Sendable {
   ///
   /// - Parameter timeout: how long to wait; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`.
+  @inlinable
   public func acquire(timeout: Duration? = nil) throws(InterprocessError) {
-    try semaphore.acquire(by: Deadline(timeout), place.described)
+    try semaphore.acquire(timeout: timeout, described)
   }
 
   /// Takes one from the value if it is not 0.
@@ -59,30 +69,29 @@ public struct UnnamedSemaphore: Sendable {
   /// The corresponding C function is `sem_trywait`.
   ///
   /// - Returns: whether it was taken.
-  public func tryAcquire() throws(InterprocessError) -> Bool { try semaphore.tryAcquire(place.described) }
+  public func tryAcquire() throws(InterprocessError) -> Bool { try semaphore.tryAcquire(described) }
 
   /// Adds one to the value, and wakes one that waits.
   ///
   /// The corresponding C function is `sem_post`.
   ///
   /// - Throws: `Errno.overflow` when the value is 2^31 - 1 already.
-  public func release() throws(InterprocessError) { try semaphore.release(place.described) }
+  @inlinable
+  public func release() throws(InterprocessError) { try semaphore.release(described) }
 
   /// Calls `body` between ``acquire(timeout:)`` and ``release()``.
   public func withAcquired<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: () throws -> Result
   ) throws -> Result {
-    try semaphore.withAcquired(by: Deadline(timeout), place.described, body)
+    try semaphore.withAcquired(timeout: timeout, described, body)
   }
 
   /// The value now, which may be another by the time it is looked at.
   ///
   /// The corresponding C function is `sem_getvalue`.
   public var value: Int {
-    get throws(InterprocessError) { try semaphore.value(place.described) }
+    get throws(InterprocessError) { try semaphore.value(described) }
   }
 
-  private var semaphore: SemaphorePointer {
-    SemaphorePointer(raw: place.content.assumingMemoryBound(to: sem_t.self))
-  }
+  @usableFromInline var described: String { place.described }
 }

@@ -41,6 +41,7 @@ public protocol ByteWriter: ~Copyable {
 
 extension ByteReader where Self: ~Copyable {
   /// Reads what is there, waiting for it without a limit. See ``read(into:timeout:)``.
+  @inlinable
   public func read(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int {
     try read(into: &buffer, timeout: nil)
   }
@@ -90,6 +91,7 @@ extension InterprocessError {
 
 extension ByteWriter where Self: ~Copyable {
   /// Writes all of `bytes`, waiting without a limit. See ``write(_:timeout:)``.
+  @inlinable
   public func write(_ bytes: RawSpan) throws(InterprocessError) {
     try write(bytes, timeout: nil)
   }
@@ -139,6 +141,7 @@ protocol StreamCalls {
   static func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, waiting: Bool) -> Int
 }
 
+// What moves each message is always inlined, so that `Calls` and the closures are known where it is compiled.
 extension OwnedDescriptor {
   func tryRead<Calls: StreamCalls>(
     _: Calls.Type, into buffer: inout OutputRawSpan, _ object: @autoclosure () -> String
@@ -172,6 +175,7 @@ extension OwnedDescriptor {
     }
   }
 
+  @inline(__always)
   func read<Calls: StreamCalls>(
     _: Calls.Type, into buffer: inout OutputRawSpan, by deadline: Deadline, _ object: @autoclosure () -> String
   ) throws(InterprocessError) -> Int {
@@ -195,6 +199,7 @@ extension OwnedDescriptor {
     }
   }
 
+  @inline(__always)
   func write<Calls: StreamCalls>(
     _: Calls.Type, _ bytes: RawSpan, by deadline: Deadline, _ object: @autoclosure () -> String
   ) throws(InterprocessError) {

@@ -38,6 +38,7 @@ struct Deadline: Sendable {
   }
 
   /// Hands `body` the time that is left, or `nil` where there is no deadline.
+  @inline(__always)
   func withRemaining<Result>(_ body: (UnsafePointer<timespec>?) -> Result) -> Result {
     guard let left = remainingNanoseconds else { return body(nil) }
     var time = timespec(nanoseconds: left)

@@ -1,5 +1,8 @@
 extension OutputRawSpan {
   /// Lets `body` fill the free part of the buffer; it gives the number of bytes it put there, and an answer.
+  ///
+  /// Always inlined, as all that every message passes through: closures and generics cost more than the rest.
+  @inline(__always)
   mutating func appendBytes<Answer, Failure: Error>(
     _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> (count: Int, answer: Answer)
   ) throws(Failure) -> Answer {
