@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -87,9 +88,34 @@ mqd_t ci_mq_open(const char *name, int flags, mode_t mode, struct mq_attr *attri
 // `deadline` is absolute, by CLOCK_REALTIME; NULL waits for ever. An empty message may be NULL.
 int ci_mq_send(mqd_t queue, const void *message, size_t size, unsigned priority, const struct timespec *deadline);
 ssize_t ci_mq_receive(mqd_t queue, void *buffer, size_t size, unsigned *priority, const struct timespec *deadline);
-// System V messages are a type and bytes in one buffer; these put them together and take them apart.
-int ci_msgsnd(int id, long type, const void *message, size_t size, int flags);
-ssize_t ci_msgrcv(int id, long *type, void *buffer, size_t size, long wanted, int flags);
+// System V messages are a type and bytes in one buffer; these put them together and take them apart. Inlined, since a
+// return after a system call is slow: the processor has forgotten where to. The buffer lies on the stack for messages
+// within the default limit (kernel.msgmax), and else on the heap.
+enum { ci_message_on_stack = 8192 };
+struct ci_message {
+  long type;
+  char bytes[ci_message_on_stack];
+};
+int ci_msgsnd_large(int id, long type, const void *message, size_t size, int flags);
+ssize_t ci_msgrcv_large(int id, long *type, void *message, size_t size, long wanted, int flags);
+
+static inline int ci_msgsnd(int id, long type, const void *message, size_t size, int flags) {
+  if (size > ci_message_on_stack) return ci_msgsnd_large(id, type, message, size, flags);
+  struct ci_message buffer;
+  buffer.type = type;
+  if (size) memcpy(buffer.bytes, message, size);
+  return msgsnd(id, &buffer, size, flags);
+}
+
+static inline ssize_t ci_msgrcv(int id, long *type, void *message, size_t size, long wanted, int flags) {
+  if (size > ci_message_on_stack) return ci_msgrcv_large(id, type, message, size, wanted, flags);
+  struct ci_message buffer;
+  ssize_t result = msgrcv(id, &buffer, size, wanted, flags);
+  if (result >= 0) *type = buffer.type;
+  if (result > 0) memcpy(message, buffer.bytes, (size_t)result);
+  return result;
+}
+
 sem_t *ci_sem_open(const char *name, int flags, mode_t mode, unsigned value);
 int ci_sem_clockwait(sem_t *semaphore, const struct timespec *monotonic_deadline);
 // A mutex for several processes that tells its next holder of the death of the last. Errors are returned, not in errno.

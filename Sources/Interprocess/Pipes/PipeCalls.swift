@@ -8,8 +8,13 @@ enum PipeCalls: StreamCalls {
   static var readCall: StaticString { "read" }
   static var writeCall: StaticString { "write" }
 
+  @inline(__always)
   static func read(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer, waiting: Bool) -> Int {
-    if waiting { return Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
+    waiting ? Glibc.read(descriptor, buffer.baseAddress, buffer.count) : readWithoutWaiting(descriptor, buffer)
+  }
+
+  @inline(never)
+  private static func readWithoutWaiting(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
     var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
     let count = ci_preadv2(descriptor, &vector, 1, ci_rwf_nowait())
     if count >= 0 || Errno.current != .notSupported { return count }
@@ -19,8 +24,13 @@ enum PipeCalls: StreamCalls {
       ? failing(with: EAGAIN) : Glibc.read(descriptor, buffer.baseAddress, buffer.count)
   }
 
+  @inline(__always)
   static func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, waiting: Bool) -> Int {
-    if waiting { return writeWithoutSignal(descriptor, bytes, flags: 0) }
+    waiting ? writeWithoutSignal(descriptor, bytes, flags: 0) : writeWithoutWaiting(descriptor, bytes)
+  }
+
+  @inline(never)
+  private static func writeWithoutWaiting(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int {
     let count = writeWithoutSignal(descriptor, bytes, flags: ci_rwf_nowait())
     if count >= 0 || Errno.current != .notSupported { return count }
     // As above; when poll says that there is room, there is room for PIPE_BUF bytes.
@@ -46,6 +56,14 @@ enum PipeCalls: StreamCalls {
       if count >= 0 || Errno.current != .notSupported { return count }
       if flags == 0 { kernelWritesWithoutSignal.store(false, ordering: .relaxed) }
     }
+    return writeHoldingSIGPIPEBack(descriptor, bytes, flags)
+  }
+
+  @inline(never)
+  private static func writeHoldingSIGPIPEBack(
+    _ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, _ flags: CInt
+  ) -> Int {
+    var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     return withoutSIGPIPE {
       flags == 0
         ? Glibc.write(descriptor, bytes.baseAddress, bytes.count) : ci_pwritev2(descriptor, &vector, 1, flags)

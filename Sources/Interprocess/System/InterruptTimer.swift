@@ -11,6 +11,7 @@ enum InterruptTimer {
   /// Calls `body`, which may block this thread, until it has an answer or the deadline has passed.
   ///
   /// - Returns: what `body` returned; `Errno.timedOut` when the deadline passed first.
+  @inline(never)
   static func call(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
     let previous = unblock()
     defer { restore(previous) }

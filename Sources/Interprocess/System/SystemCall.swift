@@ -34,7 +34,17 @@ func systemCall<Value: SignedInteger>(
   switch valueOrErrno(body) {
   case .success(let value): return value
   case .failure(let reason):
-    throw InterprocessError(
+    throw .failed(call, object(), reason, remedy: remedy)
+  }
+}
+
+extension InterprocessError {
+  /// Never inlined, so that the way of a call that succeeds stays short.
+  @inline(never)
+  fileprivate static func failed(
+    _ call: StaticString, _ object: @autoclosure () -> String?, _ reason: Errno, remedy: (Errno) -> String?
+  ) -> InterprocessError {
+    InterprocessError(
       call: "\(call)", object: object(), errno: reason, remedy: remedy(reason) ?? generalRemedy(for: reason))
   }
 }
