@@ -194,14 +194,13 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   @discardableResult
   public func receive(into buffer: inout OutputRawSpan, timeout: Duration? = nil) throws(InterprocessError) -> UInt32 {
     guard let timeout else {
-      return try buffer.appendBytes { storage throws(InterprocessError) in
-        var priority: CUnsignedInt = 0
-        func remedy(_ reason: Errno) -> String? { receiveRemedy(reason) }
-        let count = try systemCall("mq_receive", quotedName, remedy: remedy) {
-          ci_mq_receive(descriptor.rawValue, storage.baseAddress, storage.count, &priority, nil)
-        }
-        return (count, UInt32(priority))
+      func remedy(_ reason: Errno) -> String? { receiveRemedy(reason) }
+      var priority: CUnsignedInt = 0
+      let result = buffer.append { free in
+        valueOrErrno { ci_mq_receive(descriptor.rawValue, free.baseAddress, free.count, &priority, nil) }
       }
+      try value(of: "mq_receive", quotedName, remedy: remedy, result)
+      return UInt32(priority)
     }
     let deadline = Deadline(timeout)
     while true {

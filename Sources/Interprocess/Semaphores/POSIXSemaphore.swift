@@ -79,7 +79,13 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   /// - Throws: `Errno.timedOut`.
   @inlinable
   public func acquire(timeout: Duration? = nil) throws(InterprocessError) {
-    try semaphore.acquire(timeout: timeout, quotedName)
+    if timeout == nil, semaphore.acquires() { return }
+    try acquireOrThrow(timeout)
+  }
+
+  @usableFromInline
+  func acquireOrThrow(_ timeout: Duration?) throws(InterprocessError) {
+    try semaphore.acquire(by: Deadline(timeout), quotedName)
   }
 
   /// Takes one from the value if it is not 0.
@@ -98,6 +104,11 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   /// - Throws: `Errno.overflow` when the value is 2^31 - 1 already.
   @inlinable
   public func release() throws(InterprocessError) {
+    if !semaphore.releases() { try releaseOrThrow() }
+  }
+
+  @usableFromInline
+  func releaseOrThrow() throws(InterprocessError) {
     try semaphore.release(quotedName)
   }
 
@@ -105,7 +116,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   public func withAcquired<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: () throws -> Result
   ) throws -> Result {
-    try semaphore.withAcquired(timeout: timeout, quotedName, body)
+    try semaphore.withAcquired(by: Deadline(timeout), quotedName, body)
   }
 
   /// The value now, which may be another by the time it is looked at.
@@ -127,5 +138,5 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
     }
   }
 
-  @usableFromInline var quotedName: String { "\"\(name)\"" }
+  private var quotedName: String { "\"\(name)\"" }
 }

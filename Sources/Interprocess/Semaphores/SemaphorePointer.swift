@@ -3,8 +3,6 @@ import Glibc
 import SystemPackage
 
 /// What can be done with a `sem_t`, wherever it lies.
-///
-/// What does not wait is inlined into the program: it takes nanoseconds, and calls of ours would double them.
 @usableFromInline
 struct SemaphorePointer: @unchecked Sendable {
   // Sendable: sem_t is made for use by several threads at once, and the pointer is never changed.
@@ -12,15 +10,17 @@ struct SemaphorePointer: @unchecked Sendable {
 
   init(raw: UnsafeMutablePointer<sem_t>) { self.raw = raw }
 
-  @inlinable @inline(__always)
-  func acquire(timeout: Duration?, _ object: @autoclosure () -> String) throws(InterprocessError) {
-    if timeout == nil, sem_wait(raw) == 0 { return }
-    try acquireOrThrow(timeout, object())
-  }
+  // The two are inlined into the program: they take nanoseconds, and calls of ours would double them.
 
-  @usableFromInline
-  func acquireOrThrow(_ timeout: Duration?, _ object: @autoclosure () -> String) throws(InterprocessError) {
-    let deadline = Deadline(timeout)
+  /// Waits for ever.
+  ///
+  /// - Returns: whether one was taken; where it was not, ``acquire(by:_:)`` says why.
+  @inlinable func acquires() -> Bool { sem_wait(raw) == 0 }
+
+  /// - Returns: whether one was added; where it was not, ``release(_:)`` says why.
+  @inlinable func releases() -> Bool { sem_post(raw) == 0 }
+
+  func acquire(by deadline: Deadline, _ object: @autoclosure () -> String) throws(InterprocessError) {
     try systemCall("sem_wait", object()) {
       deadline.withInstant { instant in
         guard let instant else { return sem_wait(raw) }
@@ -37,14 +37,7 @@ struct SemaphorePointer: @unchecked Sendable {
     }
   }
 
-  @inlinable @inline(__always)
   func release(_ object: @autoclosure () -> String) throws(InterprocessError) {
-    if sem_post(raw) == 0 { return }
-    try releaseOrThrow(object())
-  }
-
-  @usableFromInline
-  func releaseOrThrow(_ object: @autoclosure () -> String) throws(InterprocessError) {
     func remedy(_ reason: Errno) -> String? {
       reason == .overflow ? "its value is 2147483647 already; somebody releases what was not acquired" : nil
     }
@@ -58,9 +51,9 @@ struct SemaphorePointer: @unchecked Sendable {
   }
 
   func withAcquired<Result: ~Copyable>(
-    timeout: Duration?, _ object: @autoclosure () -> String, _ body: () throws -> Result
+    by deadline: Deadline, _ object: @autoclosure () -> String, _ body: () throws -> Result
   ) throws -> Result {
-    try acquire(timeout: timeout, object())
+    try acquire(by: deadline, object())
     let result: Result
     do {
       result = try body()

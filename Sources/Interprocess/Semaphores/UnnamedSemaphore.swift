@@ -61,7 +61,14 @@ public struct UnnamedSemaphore: Sendable {
   /// - Throws: `Errno.timedOut`.
   @inlinable
   public func acquire(timeout: Duration? = nil) throws(InterprocessError) {
-    try semaphore.acquire(timeout: timeout, described)
+    // What the pointer points at is mapped for as long as there is a `self`.
+    if timeout == nil, withExtendedLifetime(self, { semaphore.acquires() }) { return }
+    try acquireOrThrow(timeout)
+  }
+
+  @usableFromInline
+  func acquireOrThrow(_ timeout: Duration?) throws(InterprocessError) {
+    try semaphore.acquire(by: Deadline(timeout), place.described)
   }
 
   /// Takes one from the value if it is not 0.
@@ -69,7 +76,7 @@ public struct UnnamedSemaphore: Sendable {
   /// The corresponding C function is `sem_trywait`.
   ///
   /// - Returns: whether it was taken.
-  public func tryAcquire() throws(InterprocessError) -> Bool { try semaphore.tryAcquire(described) }
+  public func tryAcquire() throws(InterprocessError) -> Bool { try semaphore.tryAcquire(place.described) }
 
   /// Adds one to the value, and wakes one that waits.
   ///
@@ -77,21 +84,26 @@ public struct UnnamedSemaphore: Sendable {
   ///
   /// - Throws: `Errno.overflow` when the value is 2^31 - 1 already.
   @inlinable
-  public func release() throws(InterprocessError) { try semaphore.release(described) }
+  public func release() throws(InterprocessError) {
+    if !withExtendedLifetime(self, { semaphore.releases() }) { try releaseOrThrow() }
+  }
+
+  @usableFromInline
+  func releaseOrThrow() throws(InterprocessError) {
+    try semaphore.release(place.described)
+  }
 
   /// Calls `body` between ``acquire(timeout:)`` and ``release()``.
   public func withAcquired<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: () throws -> Result
   ) throws -> Result {
-    try semaphore.withAcquired(timeout: timeout, described, body)
+    try semaphore.withAcquired(by: Deadline(timeout), place.described, body)
   }
 
   /// The value now, which may be another by the time it is looked at.
   ///
   /// The corresponding C function is `sem_getvalue`.
   public var value: Int {
-    get throws(InterprocessError) { try semaphore.value(described) }
+    get throws(InterprocessError) { try semaphore.value(place.described) }
   }
-
-  @usableFromInline var described: String { place.described }
 }

@@ -147,10 +147,7 @@ extension OwnedDescriptor {
     _: Calls.Type, into buffer: inout OutputRawSpan, _ object: @autoclosure () -> String
   ) throws(InterprocessError) -> Int? {
     guard buffer.freeCapacity > 0 else { throw .refused(Calls.readCall, object(), "the buffer has no room") }
-    let result = buffer.appendBytes { free in
-      let result = valueOrErrno { Calls.read(rawValue, free, waiting: false) }
-      return (count: (try? result.get()) ?? 0, answer: result)
-    }
+    let result = buffer.append { free in valueOrErrno { Calls.read(rawValue, free, waiting: false) } }
     switch result {
     case .success(let count): return count
     case .failure(.wouldBlock): return nil
@@ -181,12 +178,7 @@ extension OwnedDescriptor {
   ) throws(InterprocessError) -> Int {
     guard buffer.freeCapacity > 0 else { throw .refused(Calls.readCall, object(), "the buffer has no room") }
     while true {
-      let result = buffer.withUnsafeMutableBytes { storage, count in
-        let free = UnsafeMutableRawBufferPointer(rebasing: storage[count...])
-        let result = valueOrErrno { Calls.read(rawValue, free, waiting: deadline.isNever) }
-        if case .success(let read) = result { count += read }
-        return result
-      }
+      let result = buffer.append { free in valueOrErrno { Calls.read(rawValue, free, waiting: deadline.isNever) } }
       switch result {
       case .success(let count): return count
       case .failure(.wouldBlock):

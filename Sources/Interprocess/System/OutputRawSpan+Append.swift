@@ -1,3 +1,5 @@
+import SystemPackage
+
 extension OutputRawSpan {
   /// Lets `body` fill the free part of the buffer; it gives the number of bytes it put there, and an answer.
   ///
@@ -10,6 +12,17 @@ extension OutputRawSpan {
       let (count, answer) = try body(UnsafeMutableRawBufferPointer(rebasing: storage[initialized...]))
       initialized += count
       return answer
+    }
+  }
+
+  /// Lets `body` fill the free part of the buffer; it gives the number of bytes it put there.
+  @inline(__always)
+  mutating func append(
+    _ body: (UnsafeMutableRawBufferPointer) -> Result<Int, Errno>
+  ) -> Result<Int, Errno> {
+    appendBytes { free in
+      let result = body(free)
+      return (count: (try? result.get()) ?? 0, answer: result)
     }
   }
 }

@@ -31,7 +31,19 @@ func systemCall<Value: SignedInteger>(
   remedy: (Errno) -> String? = { _ in nil },
   _ body: () -> Value
 ) throws(InterprocessError) -> Value {
-  switch valueOrErrno(body) {
+  try value(of: call, object(), remedy: remedy, valueOrErrno(body))
+}
+
+/// What a system call gave. See ``systemCall(_:_:remedy:_:)``.
+@inline(__always)
+@discardableResult
+func value<Value: SignedInteger>(
+  of call: StaticString,
+  _ object: @autoclosure () -> String?,
+  remedy: (Errno) -> String? = { _ in nil },
+  _ result: Result<Value, Errno>
+) throws(InterprocessError) -> Value {
+  switch result {
   case .success(let value): return value
   case .failure(let reason):
     throw .failed(call, object(), reason, remedy: remedy)
