@@ -4,6 +4,12 @@ package struct Failure: Error, CustomStringConvertible {
   package init(_ description: String) { self.description = description }
 }
 
+/// Not a failure: the user asked for the text.
+package struct Help: Error {
+  package let text: String
+  package init(_ text: String) { self.text = text }
+}
+
 extension ArraySlice<String> {
   /// Takes what follows an option off the command line.
   package mutating func value(of option: String) throws -> String {

@@ -13,6 +13,15 @@ package struct Samples {
 
   package init() {}
 
+  /// How many times as long as `others` it takes: the median of the rounds' own ratios where both ran in every round,
+  /// so that what slows a round down for a while falls on both; else the ratio of the medians.
+  package func ratio(to others: Samples) -> Double {
+    guard times.count == others.times.count else { return median / others.median }
+    return Samples(times: zip(times, others.times).map { $0 / $1 }).median
+  }
+
+  private init(times: [Double]) { self.times = times }
+
   package mutating func append(_ seconds: Double) { times.append(seconds) }
 }
 

@@ -10,16 +10,20 @@ package struct Table {
     printRow("what", "ratio", "of minima", "demand", "")
   }
 
-  /// A ratio of times. The medians decide; the ratio of the minima shows how far noise went.
-  package mutating func add(_ what: String, _ times: Samples, over others: Samples, _ demand: Demand) {
-    let ratio = times.median / others.median
+  /// A ratio of times. The median decides; the ratio of the minima shows how far noise went.
+  ///
+  /// - Parameter note: what else a reader has to know, behind the verdict.
+  package mutating func add(
+    _ what: String, _ times: Samples, over others: Samples, _ demand: Demand, note: String = ""
+  ) {
+    let ratio = times.ratio(to: others)
     let ofMinima = times.minimum / others.minimum
-    add(what, ratio, ratio.formatted(decimals: 2), ofMinima.formatted(decimals: 2), demand)
+    add(what, ratio, ratio.formatted(decimals: 2), ofMinima.formatted(decimals: 2), demand, note)
   }
 
   /// A figure that is no ratio.
   package mutating func add(_ what: String, _ value: Double, _ demand: Demand) {
-    add(what, value, value.formatted(significantDigits: 2), "", demand)
+    add(what, value, value.formatted(significantDigits: 2), "", demand, "")
   }
 
   /// What could not be measured, which `--strict` does not let pass.
@@ -28,10 +32,13 @@ package struct Table {
     printRow(what, "-", "", "", "SKIPPED: \(reason)")
   }
 
-  private mutating func add(_ what: String, _ value: Double, _ text: String, _ ofMinima: String, _ demand: Demand) {
-    let verdict = demand.isMet(by: value)
-    if verdict == false { hasMissed = true }
-    printRow(what, text, ofMinima, demand.description, verdict.map { $0 ? "ok" : "MISSED" } ?? "")
+  private mutating func add(
+    _ what: String, _ value: Double, _ text: String, _ ofMinima: String, _ demand: Demand, _ note: String
+  ) {
+    let isMet = demand.isMet(by: value)
+    if isMet == false { hasMissed = true }
+    let verdict = isMet.map { $0 ? "ok" : "MISSED" } ?? ""
+    printRow(what, text, ofMinima, demand.description, note.isEmpty ? verdict : "\(verdict) (\(note))")
   }
 
   private func printRow(_ what: String, _ ratio: String, _ ofMinima: String, _ demand: String, _ verdict: String) {

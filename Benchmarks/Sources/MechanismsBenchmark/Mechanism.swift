@@ -4,8 +4,8 @@ protocol Mechanism: AnyObject {
   /// What the table calls it.
   static var name: String { get }
 
-  /// The Python modules that have it, as Peers/mechanisms.py knows them; and how many times as fast Swift has to be.
-  static var python: (module: String, kind: String, factor: Double)? { get }
+  /// The same in Python, where there is such a module.
+  static var python: PythonPeer? { get }
 
   /// How many times a round does the work: about a millisecond's worth, so that few rounds are interrupted.
   static var count: Int { get }
@@ -14,11 +14,29 @@ protocol Mechanism: AnyObject {
 
   func runSwift(_ count: Int) throws
 
-  /// The peers in C, which the table names where there is more than one. Each returns 0, or an errno.
-  var peers: [(name: String, run: (Int) -> CInt)] { get }
+  /// The same in C: what Swift is measured against, and then what is printed for comparison.
+  var peers: [CPeer] { get }
+}
+
+/// A loop of CLoops.
+struct CPeer {
+  /// What the table calls it.
+  var name = "C"
+
+  /// - Returns: 0, or an errno.
+  let run: (Int) -> CInt
+}
+
+/// A loop of Peers/mechanisms.py.
+struct PythonPeer {
+  let module: String
+  let kind: String
+
+  /// How many times as fast Swift has to be; `nil` where it is printed for comparison.
+  let factor: Double?
 }
 
 extension Mechanism {
-  static var python: (module: String, kind: String, factor: Double)? { nil }
+  static var python: PythonPeer? { nil }
   static var count: Int { 1000 }
 }

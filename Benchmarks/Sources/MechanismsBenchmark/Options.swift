@@ -13,23 +13,20 @@ struct Options {
       case "--python": python = try arguments.value(of: argument)
       case "--rounds": rounds = try arguments.rounds()
       case "--strict": isStrict = true
-      case "--help", "-h": throw Help()
+      case "--help", "-h": throw Help(Self.help)
       default: throw Failure("\(argument): there is no such option; --help lists them")
       }
     }
   }
 
-  /// Not an error: the user asked for the text.
-  struct Help: Error {
-    let text = """
-      usage: mechanisms-benchmark [--python PATH] [--rounds N] [--strict]
+  private static let help = """
+    usage: mechanisms-benchmark [--python PATH] [--rounds N] [--strict]
 
-      Measures message queues, semaphores, pipes and sockets against C and Python, all in one run, and prints ratios.
+    Measures message queues, semaphores, pipes and sockets against C and Python, all in one run, and prints ratios.
 
-        --python PATH   an interpreter with posix_ipc and sysv_ipc (default: .venv/bin/python of the package around
-                        this one); what it lacks is skipped
-        --rounds N      how often each loop runs (default: 301); Python runs in every 20th round
-        --strict        exit with code 1 when a demand was missed, or Python was skipped
-      """
-  }
+      --python PATH   an interpreter with posix_ipc and sysv_ipc (default: .venv/bin/python of the package around
+                      this one); what it lacks is skipped
+      --rounds N      how often each loop runs (default: 301); Python runs in every 20th round
+      --strict        exit with code 1 when a demand was missed, or Python was skipped
+    """
 }

@@ -4,7 +4,7 @@ import Interprocess
 
 final class POSIXQueueLoop: Mechanism {
   static let name = "POSIX queue"
-  static let python: (module: String, kind: String, factor: Double)? = ("posix_ipc", "queue", 1.35)
+  static let python: PythonPeer? = PythonPeer(module: "posix_ipc", kind: "queue", factor: 1.35)
 
   private let queue: POSIXMessageQueue
 
@@ -22,14 +22,14 @@ final class POSIXQueueLoop: Mechanism {
     }
   }
 
-  var peers: [(name: String, run: (Int) -> CInt)] {
-    [("", { c_posix_message_queue(self.queue.descriptor.rawValue, Message.message, Message.buffer, $0) })]
+  var peers: [CPeer] {
+    [CPeer { c_posix_message_queue(self.queue.descriptor.rawValue, Message.message, Message.buffer, $0) }]
   }
 }
 
 final class SystemVQueueLoop: Mechanism {
   static let name = "System V queue"
-  static let python: (module: String, kind: String, factor: Double)? = ("sysv_ipc", "queue", 1.35)
+  static let python: PythonPeer? = PythonPeer(module: "sysv_ipc", kind: "queue", factor: 1.35)
 
   private let queue: SystemVMessageQueue
 
@@ -44,7 +44,7 @@ final class SystemVQueueLoop: Mechanism {
     }
   }
 
-  var peers: [(name: String, run: (Int) -> CInt)] {
-    [("", { c_system_v_message_queue(self.queue.id, $0) })]
+  var peers: [CPeer] {
+    [CPeer { c_system_v_message_queue(self.queue.id, $0) }]
   }
 }

@@ -4,7 +4,7 @@ import Interprocess
 
 final class POSIXSemaphoreLoop: Mechanism {
   static let name = "POSIX semaphore"
-  static let python: (module: String, kind: String, factor: Double)? = ("posix_ipc", "semaphore", 10)
+  static let python: PythonPeer? = PythonPeer(module: "posix_ipc", kind: "semaphore", factor: 10)
 
   /// Without a system call it takes nanoseconds.
   static let count = 50_000
@@ -24,14 +24,15 @@ final class POSIXSemaphoreLoop: Mechanism {
     }
   }
 
-  var peers: [(name: String, run: (Int) -> CInt)] {
-    [("", { c_posix_semaphore(self.semaphore.name, $0) })]
+  var peers: [CPeer] {
+    [CPeer { c_posix_semaphore(self.semaphore.name, $0) }]
   }
 }
 
 final class SystemVSemaphoreLoop: Mechanism {
   static let name = "System V semaphore"
-  static let python: (module: String, kind: String, factor: Double)? = ("sysv_ipc", "semaphore", 10)
+  // Nothing is demanded: on both sides it is one system call, and hardly anything else.
+  static let python: PythonPeer? = PythonPeer(module: "sysv_ipc", kind: "semaphore", factor: nil)
 
   private let set: SystemVSemaphoreSet
 
@@ -46,7 +47,7 @@ final class SystemVSemaphoreLoop: Mechanism {
     }
   }
 
-  var peers: [(name: String, run: (Int) -> CInt)] {
-    [("", { c_system_v_semaphore(self.set.id, $0) })]
+  var peers: [CPeer] {
+    [CPeer { c_system_v_semaphore(self.set.id, $0) }]
   }
 }

@@ -8,18 +8,13 @@ final class PipeLoop: Mechanism {
 
   init() throws { pipe = try Pipe() }
 
-  func runSwift(_ count: Int) throws {
-    try Message.times(count) { message, buffer in
-      try pipe.writer.write(message)
-      _ = try pipe.reader.read(into: &buffer)
-    }
-  }
+  func runSwift(_ count: Int) throws { try passMessages(count, from: pipe.writer, to: pipe.reader) }
 
-  var peers: [(name: String, run: (Int) -> CInt)] {
+  var peers: [CPeer] {
     let (reader, writer) = (pipe.reader.descriptor.rawValue, pipe.writer.descriptor.rawValue)
     return [
-      ("", { c_pipe(reader, writer, Message.message, Message.buffer, $0) }),
-      (" (RWF_NOSIGNAL)", { c_pipe_without_signal(reader, writer, Message.message, Message.buffer, $0) }),
+      CPeer { c_pipe_without_signal(reader, writer, Message.message, Message.buffer, $0) },
+      CPeer(name: "C's write()") { c_pipe(reader, writer, Message.message, Message.buffer, $0) },
     ]
   }
 }
@@ -31,15 +26,21 @@ final class SocketLoop: Mechanism {
 
   init() throws { pair = try SocketPair() }
 
-  func runSwift(_ count: Int) throws {
-    try Message.times(count) { message, buffer in
-      try pair.first.write(message)
-      _ = try pair.second.read(into: &buffer)
-    }
-  }
+  func runSwift(_ count: Int) throws { try passMessages(count, from: pair.first, to: pair.second) }
 
-  var peers: [(name: String, run: (Int) -> CInt)] {
+  var peers: [CPeer] {
     let (first, second) = (pair.first.descriptor.rawValue, pair.second.descriptor.rawValue)
-    return [("", { c_socket(first, second, Message.message, Message.buffer, $0) })]
+    return [CPeer { c_socket(first, second, Message.message, Message.buffer, $0) }]
+  }
+}
+
+/// Inlined, as a program has its loop where it knows the types.
+@inline(__always)
+private func passMessages<Writer: ByteWriter & ~Copyable, Reader: ByteReader & ~Copyable>(
+  _ count: Int, from writer: borrowing Writer, to reader: borrowing Reader
+) throws {
+  try Message.times(count) { message, buffer in
+    try writer.write(message)
+    _ = try reader.read(into: &buffer)
   }
 }

@@ -1,7 +1,7 @@
 import BenchmarkSupport
 import Glibc
 
-do {
+runBenchmark("mechanisms-benchmark") {
   let options = try Options(CommandLine.arguments.dropFirst())
   let mechanisms: [any Mechanism.Type] = [
     POSIXQueueLoop.self, SystemVQueueLoop.self, POSIXSemaphoreLoop.self, SystemVSemaphoreLoop.self, PipeLoop.self,
@@ -19,10 +19,4 @@ do {
   print("\(options.rounds) rounds; median times here of a message, or of a release and an acquire:")
   for (name, seconds) in times { print("  \(name): \((1e9 * seconds).formatted(decimals: 0)) ns") }
   if table.hasMissed && options.isStrict { exit(1) }
-} catch let stop as Options.Help {
-  print(stop.text)
-} catch {
-  let line = Array("mechanisms-benchmark: \(error)\n".utf8)
-  _ = write(STDERR_FILENO, line, line.count)
-  exit(2)
 }

@@ -16,22 +16,19 @@ struct Options {
       case "--ipc": ipc = try arguments.value(of: argument)
       case "--rounds": jobRounds = try arguments.rounds()
       case "--strict": isStrict = true
-      case "--help", "-h": throw Help()
+      case "--help", "-h": throw Help(Self.help)
       default: throw Failure("\(argument): there is no such option; --help lists them")
       }
     }
   }
 
-  /// Not an error: the user asked for the text.
-  struct Help: Error {
-    let text = """
-      usage: pi-benchmark [--ipc PATH] [--rounds N] [--strict]
+  private static let help = """
+    usage: pi-benchmark [--ipc PATH] [--rounds N] [--strict]
 
-      Measures the pi job against C and Python, all in one run, and prints ratios.
+    Measures the pi job against C and Python, all in one run, and prints ratios.
 
-        --ipc PATH   the ipc binary (default: the release build of the package around this one)
-        --rounds N   how often each job runs (default: 41); Python runs in every tenth round
-        --strict     exit with code 1 when a demand was missed
-      """
-  }
+      --ipc PATH   the ipc binary (default: the release build of the package around this one)
+      --rounds N   how often each job runs (default: 41); Python runs in every tenth round
+      --strict     exit with code 1 when a demand was missed
+    """
 }

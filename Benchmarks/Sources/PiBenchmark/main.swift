@@ -1,7 +1,7 @@
 import BenchmarkSupport
 import Glibc
 
-do {
+runBenchmark("pi-benchmark") {
   let options = try Options(CommandLine.arguments.dropFirst())
   var table = Table()
   table.printHeader()
@@ -11,10 +11,4 @@ do {
   print("\(options.kernelRounds) rounds of the kernels, \(options.jobRounds) of the jobs; median times here:")
   for (name, times) in kernels + jobs { print("  \(name): \((1000 * times.median).formatted(decimals: 1)) ms") }
   if table.hasMissed && options.isStrict { exit(1) }
-} catch let stop as Options.Help {
-  print(stop.text)
-} catch {
-  let line = Array("pi-benchmark: \(error)\n".utf8)
-  _ = write(STDERR_FILENO, line, line.count)
-  exit(2)
 }

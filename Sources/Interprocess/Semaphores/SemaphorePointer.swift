@@ -8,17 +8,16 @@ struct SemaphorePointer: @unchecked Sendable {
   // Sendable: sem_t is made for use by several threads at once, and the pointer is never changed.
   @usableFromInline let raw: UnsafeMutablePointer<sem_t>
 
-  init(raw: UnsafeMutablePointer<sem_t>) { self.raw = raw }
-
-  // The two are inlined into the program: they take nanoseconds, and calls of ours would double them.
+  // The two are inlined into the program: they take nanoseconds, and calls of ours would double them. _fastPath keeps
+  // what only a failure needs out of the program's loops.
 
   /// Waits for ever.
   ///
   /// - Returns: whether one was taken; where it was not, ``acquire(by:_:)`` says why.
-  @inlinable func acquires() -> Bool { sem_wait(raw) == 0 }
+  @inlinable func acquires() -> Bool { _fastPath(sem_wait(raw) == 0) }
 
   /// - Returns: whether one was added; where it was not, ``release(_:)`` says why.
-  @inlinable func releases() -> Bool { sem_post(raw) == 0 }
+  @inlinable func releases() -> Bool { _fastPath(sem_post(raw) == 0) }
 
   func acquire(by deadline: Deadline, _ object: @autoclosure () -> String) throws(InterprocessError) {
     try systemCall("sem_wait", object()) {
