@@ -59,7 +59,7 @@ struct ReceiveCommand: ParsableCommand {
     case (.namedPipe, .name(let name)):
       let path = FilePath(name)
       if create { try NamedPipe.createIfAbsent(at: path) }
-      let reader = try NamedPipe.Reader(opening: path)
+      let reader = try NamedPipe.Reader(opening: path, timeout: timeout)
       try receivePieces { try reader.read(upTo: 1 << 16, timeout: timeout) }
     case (.unixSocket, .name(let name)):
       let socket = try UnixSocket(named: name, serving: create, timeout: timeout)

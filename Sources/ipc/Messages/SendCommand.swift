@@ -91,7 +91,7 @@ struct SendCommand: ParsableCommand {
     case (.namedPipe, .name(let name)):
       let path = FilePath(name)
       if create { try NamedPipe.createIfAbsent(at: path) }
-      let writer = try NamedPipe.Writer(opening: path)
+      let writer = try NamedPipe.Writer(opening: path, timeout: timeout)
       try body { try writer.write($0, timeout: timeout) }
     case (.unixSocket, .name(let name)):
       let socket = try UnixSocket(named: name, serving: create, timeout: timeout)
