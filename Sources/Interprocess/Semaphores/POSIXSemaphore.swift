@@ -13,7 +13,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   /// The semaphore's name, with its slash.
   public let name: String
 
-  private let semaphore: SemaphorePointer
+  let semaphore: SemaphorePointer
 
   /// Creates a semaphore that did not exist before.
   ///
@@ -125,5 +125,5 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
     }
   }
 
-  private var quotedName: String { "\"\(name)\"" }
+  var quotedName: String { "\"\(name)\"" }
 }

@@ -15,7 +15,7 @@ public struct UnnamedSemaphore: Sendable {
 
   private static let mark = UInt64(bigEndian: 0x5377_5365_6D70_6831)  // "SwSemph1"
 
-  private let place: SharedPlace
+  let place: SharedPlace
 
   /// Makes a semaphore in memory that nobody uses yet, overwriting what is there.
   ///
@@ -82,7 +82,7 @@ public struct UnnamedSemaphore: Sendable {
     get throws(InterprocessError) { try semaphore.value(place.described) }
   }
 
-  private var semaphore: SemaphorePointer {
+  var semaphore: SemaphorePointer {
     SemaphorePointer(raw: place.content.assumingMemoryBound(to: sem_t.self))
   }
 }
