@@ -150,11 +150,36 @@ struct DescriptorPassingTests {
     }
   }
 
-  /// What a dead server leaves. It never listens: other tests start programs, which for a moment hold copies of all
-  /// that is open here, and a listener would live on in them.
-  private func leaveDeadSocket(at path: FilePath) throws {
-    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  @Test("a server that has bound its path and does not listen yet is alive, however long it takes")
+  func slowServer() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    let descriptor = try boundSocket(at: path)
     defer { close(descriptor) }
+    for _ in 0..<2 {
+      let error = #expect(throws: InterprocessError.self) {
+        _ = try UnixListener(at: .path(path), replacingDeadServer: true)
+      }
+      #expect(error?.remedy == "a server has bound it, and does not listen yet; stop it first")
+    }
+    #expect(listen(descriptor, 1) == 0)
+    let client = try UnixSocket(connectingTo: .path(path), timeout: generous)
+    withExtendedLifetime(client.descriptor.rawValue) {}
+  }
+
+  /// What a dead server leaves.
+  private func leaveDeadSocket(at path: FilePath) throws {
+    close(try boundSocket(at: path))
+    // Other tests start programs, which for a moment hold copies of all that is open here.
+    let deadline = ContinuousClock.now + generous
+    while try Command.run("/bin/grep", ["-qF", path.string, "/proc/net/unix"]).exitCode == 0 {
+      try #require(ContinuousClock.now < deadline)
+    }
+  }
+
+  /// A socket that has a path and does not listen.
+  private func boundSocket(at path: FilePath) throws -> CInt {
+    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.string.utf8) }
@@ -164,5 +189,6 @@ struct DescriptorPassingTests {
       }
     }
     try #require(result == 0)
+    return descriptor
   }
 }

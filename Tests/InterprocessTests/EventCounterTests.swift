@@ -53,7 +53,7 @@ struct EventCounterTests {
 
   @Test("a handle signals its process, waits for it and tells how it ended")
   func process() async throws {
-    let id = try spawnSleep()
+    let id = try Command.start("/bin/sleep", ["10"])
     let handle = try ProcessHandle(of: id)
     let late = #expect(throws: InterprocessError.self) {
       func wait() throws(InterprocessError) { try handle.wait(timeout: .milliseconds(5)) }
@@ -70,21 +70,5 @@ struct EventCounterTests {
     #expect(gone?.errno == .noSuchProcess)
     let again = #expect(throws: InterprocessError.self) { _ = try handle.tryReap() }
     #expect(again?.errno == .noChildProcess)
-  }
-
-  private func spawnSleep() throws -> pid_t {
-    var id: pid_t = 0
-    var arguments = [strdup("sleep"), strdup("10"), nil]
-    defer { for argument in arguments { free(argument) } }
-    // The threads that run tests may have signals blocked, which a child would inherit.
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-    try #require(posix_spawn(&id, "/bin/sleep", nil, &attributes, &arguments, environ) == 0)
-    return id
   }
 }

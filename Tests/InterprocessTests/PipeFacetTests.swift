@@ -83,6 +83,44 @@ struct PipeFacetTests {
     #expect(read == bytes)
   }
 
+  @Test("a task moves bytes into a socket and lends memory, and is cancelled while there is nothing to do")
+  func asyncSplicing() async throws {
+    let source = try Pipe()
+    let pair = try SocketPair()
+    let late = await #expect(throws: InterprocessError.self) {
+      _ = try await source.reader.splice(upTo: 9, into: pair.first.fileDescriptor, timeout: .milliseconds(5))
+    }
+    #expect(late?.isTimeout == true)
+    let bytes: [UInt8] = [1, 2, 3]
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 3, alignment: 1)
+    defer { memory.deallocate() }
+    memory.copyBytes(from: bytes)
+    let lent = try await source.writer.vmsplice(lending: UnsafeRawBufferPointer(memory), timeout: generous)
+    let moved = try await source.reader.splice(upTo: 9, into: pair.first.fileDescriptor, timeout: generous)
+    let came = try await pair.second.read(upTo: 9, timeout: generous)
+    #expect((lent, moved) == (3, 3))
+    #expect(came == bytes)
+    while try source.writer.tryWrite([UInt8](repeating: 0, count: 4096)) != nil {}
+    let full = await #expect(throws: InterprocessError.self) {
+      _ = try await source.writer.vmsplice(lending: UnsafeRawBufferPointer(memory), timeout: .milliseconds(5))
+    }
+    #expect(full?.call == "vmsplice" && full?.isTimeout == true)
+    let waiting = Task {
+      let empty = try Pipe()
+      let pair = try SocketPair()
+      _ = try await empty.reader.splice(upTo: 9, into: pair.first.fileDescriptor)
+    }
+    try await Task.sleep(for: .milliseconds(5))
+    waiting.cancel()
+    await #expect(throws: CancellationError.self) { try await waiting.value }
+    var broken = try SocketPair()
+    try broken.second.close()
+    let closed = await #expect(throws: InterprocessError.self) {
+      _ = try await source.reader.splice(upTo: 9, into: broken.first.fileDescriptor)
+    }
+    #expect(closed?.errno == .brokenPipe)
+  }
+
   @Test("a task waits for the other side of a FIFO, in vain no longer than asked")
   func asyncOpening() async throws {
     let directory = try TemporaryDirectory()
@@ -91,6 +129,10 @@ struct PipeFacetTests {
     await #expect(throws: InterprocessError.self) {
       _ = try await NamedPipe.Reader(waitingForWriterAt: path, timeout: .milliseconds(5))
     }
+    let cancelled = Task { _ = try await NamedPipe.Writer(waitingForReaderAt: path) }
+    try await Task.sleep(for: .milliseconds(5))
+    cancelled.cancel()
+    await #expect(throws: CancellationError.self) { try await cancelled.value }
     let reading = Task {
       let reader = try await NamedPipe.Reader(waitingForWriterAt: path, timeout: generous)
       return try await reader.read(exactly: 1, timeout: generous)

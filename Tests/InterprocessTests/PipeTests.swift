@@ -106,6 +106,24 @@ struct PipeTests {
     #expect(error?.isTimeout == true)
   }
 
+  @Test("opening a FIFO that nobody has open at the other side times out, and the path still works", .blocking)
+  func fifoOpenTimeout() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("fifo")
+    try NamedPipe.create(at: path)
+    let reader = #expect(throws: InterprocessError.self) {
+      _ = try NamedPipe.Reader(opening: path, timeout: .milliseconds(5))
+    }
+    #expect(reader?.isTimeout == true && reader?.remedy == "nobody has opened it for writing")
+    let writer = #expect(throws: InterprocessError.self) { _ = try NamedPipe.Writer(opening: path, timeout: .zero) }
+    #expect(writer?.isTimeout == true && writer?.remedy == "nobody has opened it for reading")
+
+    let other = Background { try NamedPipe.Writer(opening: path, timeout: generous).write([7], timeout: generous) }
+    let bytes = try NamedPipe.Reader(opening: path, timeout: generous).read(upTo: 9, timeout: generous)
+    try other.value()
+    #expect(bytes == [7])
+  }
+
   @Test("opening a FIFO that is none, or that nobody reads, is an error")
   func fifoErrors() throws {
     let directory = try TemporaryDirectory()

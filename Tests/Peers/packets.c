@@ -1,5 +1,5 @@
-// Connects to a sequenced packet server, sends it a pipe's reading end with the packet "pipe" and writes "from C" into
-// the pipe; then takes a packet with one descriptor and prints both the packet and what is in the file.
+// exchange PATH: connects to a sequenced packet server, sends it a pipe's reading end with the packet "pipe" and writes
+// "from C" into the pipe; then takes a packet with one descriptor and prints both the packet and what is in the file.
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,9 +12,9 @@ union control {
 };
 
 int main(int count, char **arguments) {
-  if (count != 2) return 2;
+  if (count != 3 || strcmp(arguments[1], "exchange")) return 2;
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  strncpy(address.sun_path, arguments[1], sizeof address.sun_path - 1);
+  strncpy(address.sun_path, arguments[2], sizeof address.sun_path - 1);
   int peer = socket(AF_UNIX, SOCK_SEQPACKET, 0);
   if (connect(peer, (struct sockaddr *)&address, sizeof address) != 0) return perror("connect"), 1;
 

@@ -185,6 +185,50 @@ def packets_exchange(path, *texts):
         return " ".join(peer.recv(1000).decode() for _ in texts)
 
 
+def datagram_receive(path, count):
+    """Receives so many datagrams, one to a line."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(TIMEOUT)
+        peer.bind(path)
+        return "\n".join(peer.recv(1 << 20).decode() for _ in range(int(count)))
+
+
+def packets_send(path, *texts):
+    with connected(path, socket.SOCK_SEQPACKET) as peer:
+        for text in texts:
+            peer.send(text.encode())
+
+
+def packets_take(path):
+    """Connects, and gives one packet."""
+    with connected(path, socket.SOCK_SEQPACKET) as peer:
+        return peer.recv(1 << 20).decode()
+
+
+def packets_client(path):
+    """Listens, and takes one connection."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.settimeout(TIMEOUT)
+        listener.bind(path)
+        listener.listen(1)
+        peer, _ = listener.accept()
+        peer.settimeout(TIMEOUT)
+        return peer
+
+
+def packets_receive(path):
+    """Serves one client, and gives its packets, one to a line."""
+    with packets_client(path) as peer:
+        return "\n".join(packet.decode() for packet in iter(lambda: peer.recv(1 << 20), b""))
+
+
+def packets_offer(path, *texts):
+    """Serves one client, and sends it each text as a packet."""
+    with packets_client(path) as peer:
+        for text in texts:
+            peer.send(text.encode())
+
+
 def names():
     """Every public name of the two packages, as `PACKAGE PACKAGE.name` and `PACKAGE Class.member`."""
     found = []

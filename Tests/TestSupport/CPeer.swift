@@ -7,6 +7,15 @@ public struct CPeer: Sendable {
   /// `Tests/Peers/memory.c`.
   public static let memory = Result { try CPeer(compiling: "memory") }
 
+  /// `Tests/Peers/queues.c`.
+  public static let queues = Result { try CPeer(compiling: "queues") }
+
+  /// `Tests/Peers/semaphores.c`.
+  public static let semaphores = Result { try CPeer(compiling: "semaphores") }
+
+  /// `Tests/Peers/packets.c`.
+  public static let packets = Result { try CPeer(compiling: "packets") }
+
   private init(compiling name: String) throws {
     let folder = "\(Package.root)/.build/peers"
     mkdir("\(Package.root)/.build", 0o755)

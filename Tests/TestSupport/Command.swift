@@ -39,6 +39,11 @@ public struct Command: Sendable {
       exitCode: signal == 0 ? (status >> 8) & 0xFF : 128 + signal, output: output.text, errors: errors.text)
   }
 
+  /// Starts a program, which the caller waits for; nobody reads what it prints.
+  public static func start(_ program: String, _ arguments: [String] = []) throws -> pid_t {
+    try spawn(program, arguments, [:], try Capture(), try Capture())
+  }
+
   private static func end(_ id: pid_t) {
     kill(id, SIGKILL)
     var status: CInt = 0

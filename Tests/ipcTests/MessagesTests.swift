@@ -76,6 +76,9 @@ struct MessagesTests {
       (["receive", "posix-message-queue:/s", "--timeout=-1"], "--timeout -1.0"),
       (["receive", "unix-socket:/nowhere/at/all"], "nobody listens there"),
       (["receive", "named-pipe:/dev/null"], "this path is no FIFO"),
+      (["send", "unix-socket:@x", "x", "--create", "--socket-type", "datagram"], "--create is for ipc receive"),
+      (["send", "named-pipe:/dev/null", "x", "--socket-type", "stream"], "is no Unix socket"),
+      (["send", "unix-socket:@x", "x", "--socket-type", "strem"], "stream"),
     ])
   func badInput(arguments: [String], expected: String) throws {
     let run = try Command.run(ipc, arguments)

@@ -122,7 +122,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     if !deadline.isNever, try trySend(message, type: type) { return }
     try check("msgsnd", size: message.byteCount, type: type) {
       message.withUnsafeBytes { storage in
-        wait(until: deadline) { Int(ci_msgsnd(id, type, storage.baseAddress, storage.count, 0)) }
+        InterruptTimer.call(unlessNever: deadline) { Int(ci_msgsnd(id, type, storage.baseAddress, storage.count, 0)) }
       }
     }
   }
@@ -168,7 +168,9 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     return try buffer.appendBytes { storage throws(InterprocessError) in
       var type = 0
       let count = try check("msgrcv", size: storage.count, type: nil) {
-        wait(until: deadline) { ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, flags) }
+        InterruptTimer.call(unlessNever: deadline) {
+          ci_msgrcv(id, &type, storage.baseAddress, storage.count, wanted, flags)
+        }
       }
       return (count, type)
     }
@@ -236,11 +238,6 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
 
   /// kernel.msgmax: no message is larger.
   static var largestMessage: Int { KernelParameter("kernel.msgmax").value ?? 8192 }
-
-  @inline(__always)
-  private func wait(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
-    deadline.isNever ? valueOrErrno(body) : InterruptTimer.call(until: deadline, body)
-  }
 
   @inline(__always) @discardableResult
   func check(

@@ -47,12 +47,14 @@ public enum NamedPipe {
     ///     Otherwise it opens at once; until the first writer comes, reading then says that the stream is at its end.
     ///   - keepingOpen: whether to hold the writing end as well, so that the stream has no end when the last writer
     ///     leaves: for a reader that serves one writer after another. It opens at once.
-    /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`; `Errno.invalidArgument` when `path` is no FIFO.
+    ///   - timeout: how long to wait for a writer; `nil` waits for ever. A timer's signal ends the wait.
+    /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`; `Errno.invalidArgument` when `path` is no FIFO;
+    ///   `Errno.timedOut` when nobody opened it for writing in time.
     public init(
-      opening path: FilePath, waitingForWriter: Bool = true, keepingOpen: Bool = false
+      opening path: FilePath, waitingForWriter: Bool = true, keepingOpen: Bool = false, timeout: Duration? = nil
     ) throws(InterprocessError) {
       let access = keepingOpen ? O_RDWR : waitingForWriter ? O_RDONLY : O_RDONLY | O_NONBLOCK
-      descriptor = try openFIFO(path, access)
+      descriptor = try openFIFO(path, access, by: Deadline(timeout))
       self.path = path
     }
 
@@ -93,10 +95,15 @@ public enum NamedPipe {
     ///
     /// The corresponding C function is `open`.
     ///
-    /// - Parameter waitingForReader: whether to wait until somebody has it open for reading, as `open` does by itself.
-    /// - Throws: `Errno.noSuchAddressOrDevice` when nobody reads and it was not to wait.
-    public init(opening path: FilePath, waitingForReader: Bool = true) throws(InterprocessError) {
-      descriptor = try openFIFO(path, waitingForReader ? O_WRONLY : O_WRONLY | O_NONBLOCK)
+    /// - Parameters:
+    ///   - waitingForReader: whether to wait until somebody has it open for reading, as `open` does by itself.
+    ///   - timeout: how long to wait for a reader; `nil` waits for ever. A timer's signal ends the wait.
+    /// - Throws: `Errno.noSuchAddressOrDevice` when nobody reads and it was not to wait; `Errno.timedOut` when nobody
+    ///   opened it for reading in time.
+    public init(
+      opening path: FilePath, waitingForReader: Bool = true, timeout: Duration? = nil
+    ) throws(InterprocessError) {
+      descriptor = try openFIFO(path, waitingForReader ? O_WRONLY : O_WRONLY | O_NONBLOCK, by: Deadline(timeout))
       self.path = path
     }
 
@@ -125,53 +132,5 @@ public enum NamedPipe {
     public mutating func close() throws(InterprocessError) {
       try descriptor.close()
     }
-  }
-}
-
-/// Opens `path`, which has to be a FIFO: a regular file would take the bytes and never give them to anybody.
-private func openFIFO(_ path: FilePath, _ flags: CInt) throws(InterprocessError) -> OwnedDescriptor {
-  let object = "\"\(path)\""
-  func remedy(_ reason: Errno) -> String? {
-    reason == .noSuchAddressOrDevice ? "nobody has it open for reading" : namingRemedy(for: reason, kind: "FIFO")
-  }
-  let descriptor = OwnedDescriptor(
-    adopting: try systemCall("open", object, remedy: remedy) {
-      path.withPlatformString { ci_open($0, flags | O_CLOEXEC | O_NOCTTY, 0) }
-    })
-  try checkThatItIsAFIFO(descriptor, object)
-  if flags & O_NONBLOCK != 0 {
-    // It was only to keep `open` from waiting; reads and writes wait, or have timeouts of their own.
-    try systemCall("fcntl", object) { fcntl(descriptor.rawValue, F_SETFL, flags & ~O_NONBLOCK) }
-  }
-  return descriptor
-}
-
-private func checkThatItIsAFIFO(
-  _ descriptor: borrowing OwnedDescriptor, _ object: String
-) throws(InterprocessError) {
-  let number = descriptor.rawValue
-  var status = stat()
-  try systemCall("fstat", object) { fstat(number, &status) }
-  guard status.st_mode & S_IFMT == S_IFIFO else { throw .refused("open", object, "this path is no FIFO") }
-}
-
-/// The same for a task. `open` that waits for the other side has no descriptor yet, so a thread waits.
-private nonisolated(nonsending) func openFIFO(
-  _ path: FilePath, _ flags: CInt, by deadline: Deadline
-) async throws -> OwnedDescriptor {
-  try Task.checkCancellation()
-  let object = "\"\(path)\""
-  let result = try await WaitingThread.call(until: deadline) { () -> Result<CInt, Errno> in
-    let number = path.withPlatformString { ci_open($0, flags | O_CLOEXEC | O_NOCTTY, 0) }
-    return number == -1 ? .failure(Errno.current) : .success(number)
-  }
-  switch result {
-  case .success(let number):
-    let descriptor = OwnedDescriptor(adopting: number)
-    try checkThatItIsAFIFO(descriptor, object)
-    return descriptor
-  case .failure(let reason):
-    throw InterprocessError(
-      call: "open", object: object, errno: reason, remedy: namingRemedy(for: reason, kind: "FIFO"))
   }
 }

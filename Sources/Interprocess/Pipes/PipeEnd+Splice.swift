@@ -50,6 +50,28 @@ extension PipeReader where Self: ~Copyable {
     try await transferAsync(.splice, count, writer.fileDescriptor, timeout)
   }
 
+  /// Moves bytes from this pipe into a file or socket inside the kernel; the task is suspended until it is done.
+  ///
+  /// The corresponding C function is `splice`, on a thread of its own. See ``splice(upTo:into:)``.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does, and `Errno.timedOut`; `CancellationError` when the task
+  ///   is cancelled before anything was moved.
+  public nonisolated(nonsending) func splice(
+    upTo count: Int, into descriptor: FileDescriptor, timeout: Duration? = nil
+  ) async throws -> Int {
+    try Task.checkCancellation()
+    let (source, transfer) = (fileDescriptor, PipeTransfer.splice)
+    try transfer.check(source, descriptor, count)
+    let result = try await WaitingThread.call(until: Deadline(timeout)) {
+      // The thread has SIGPIPE blocked, and takes a pending one with it.
+      singleCall { ci_splice(source.rawValue, descriptor.rawValue, count, true) }
+    }
+    switch result {
+    case .success(let count): return count
+    case .failure(let reason): throw transfer.error(source, descriptor, reason)
+    }
+  }
+
   /// Copies bytes that wait in this pipe into another; the task is suspended until it can. See
   /// ``tee(upTo:into:timeout:)``.
   public nonisolated(nonsending) func tee(
@@ -100,17 +122,38 @@ extension PipeWriter where Self: ~Copyable {
   ) throws(InterprocessError) -> Int {
     let deadline = Deadline(timeout)
     while true {
-      let result = valueOrErrno {
-        PipeCalls.withoutSIGPIPE {
-          var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
-          return ci_vmsplice(fileDescriptor.rawValue, &vector, deadline.isNever)
-        }
+      if let count = try vmspliceOnce(bytes, waiting: deadline.isNever) { return count }
+      try waitUntilReady(fileDescriptor, .writable, by: deadline, for: "vmsplice")
+    }
+  }
+
+  /// Puts memory into the pipe by reference; the task is suspended until there is room. See
+  /// ``vmsplice(lending:timeout:)``.
+  ///
+  /// - Returns: how many bytes the pipe took, which may be fewer than all.
+  public nonisolated(nonsending) func vmsplice(
+    lending bytes: UnsafeRawBufferPointer, timeout: Duration? = nil
+  ) async throws -> Int {
+    try Task.checkCancellation()
+    let deadline = Deadline(timeout)
+    while true {
+      if let count = try vmspliceOnce(bytes, waiting: false) { return count }
+      try await becomeReady(fileDescriptor, .writable, by: deadline, for: "vmsplice")
+    }
+  }
+
+  /// - Returns: `nil` when there is no room.
+  private func vmspliceOnce(_ bytes: UnsafeRawBufferPointer, waiting: Bool) throws(InterprocessError) -> Int? {
+    let result = valueOrErrno {
+      PipeCalls.withoutSIGPIPE {
+        var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+        return ci_vmsplice(fileDescriptor.rawValue, &vector, waiting)
       }
-      switch result {
-      case .success(let count): return count
-      case .failure(.wouldBlock): try waitUntilReady(fileDescriptor, .writable, by: deadline, for: "vmsplice")
-      case .failure(let reason): throw InterprocessError(call: "vmsplice", object: described, errno: reason)
-      }
+    }
+    switch result {
+    case .success(let count): return count
+    case .failure(.wouldBlock): return nil
+    case .failure(let reason): throw InterprocessError(call: "vmsplice", object: described, errno: reason)
     }
   }
 }
@@ -126,8 +169,7 @@ private enum PipeTransfer {
   func attempt(
     _ source: FileDescriptor, _ destination: FileDescriptor, _ count: Int, waiting: Bool
   ) throws(InterprocessError) -> Int? {
-    let object = "\(source.rawValue) to \(destination.rawValue)"
-    guard count > 0 else { throw .refused(name, object, "the number of bytes has to be above 0") }
+    try check(source, destination, count)
     let result = valueOrErrno {
       PipeCalls.withoutSIGPIPE {
         self == .splice
@@ -138,10 +180,24 @@ private enum PipeTransfer {
     switch result {
     case .success(let count): return count
     case .failure(.wouldBlock): return nil
-    case .failure(let reason):
-      let remedy = reason == .brokenPipe ? "the other side has closed" : nil
-      throw InterprocessError(call: "\(name)", object: object, errno: reason, remedy: remedy)
+    case .failure(let reason): throw error(source, destination, reason)
     }
+  }
+
+  func check(_ source: FileDescriptor, _ destination: FileDescriptor, _ count: Int) throws(InterprocessError) {
+    guard count > 0 else {
+      throw .refused(name, Self.described(source, destination), "the number of bytes has to be above 0")
+    }
+  }
+
+  func error(_ source: FileDescriptor, _ destination: FileDescriptor, _ reason: Errno) -> InterprocessError {
+    InterprocessError(
+      call: "\(name)", object: Self.described(source, destination), errno: reason,
+      remedy: reason == .brokenPipe ? "the other side has closed" : nil)
+  }
+
+  private static func described(_ source: FileDescriptor, _ destination: FileDescriptor) -> String {
+    "\(source.rawValue) to \(destination.rawValue)"
   }
 }
 

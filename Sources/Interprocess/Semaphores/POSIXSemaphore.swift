@@ -138,5 +138,5 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
     }
   }
 
-  private var quotedName: String { "\"\(name)\"" }
+  var quotedName: String { "\"\(name)\"" }
 }

@@ -15,7 +15,7 @@ public struct UnnamedSemaphore: Sendable {
 
   private static let mark = UInt64(bigEndian: 0x5377_5365_6D70_6831)  // "SwSemph1"
 
-  private let place: SharedPlace
+  let place: SharedPlace
 
   /// Lies in the place.
   @usableFromInline let semaphore: SemaphorePointer

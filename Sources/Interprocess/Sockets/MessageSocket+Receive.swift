@@ -88,6 +88,33 @@ extension MessageSocket {
     return arrival.map { Message(bytes: bytes, sender: $0.sender) }
   }
 
+  /// Receives one message and appends it to `buffer`; the task is suspended until one comes. See
+  /// ``receive(into:timeout:)``.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was received.
+  public nonisolated(nonsending) func receive(
+    into buffer: inout OutputRawSpan, timeout: Duration? = nil
+  ) async throws -> Arrival? {
+    var none = ReceivedDescriptors(atMost: 0)
+    return try await receive(into: &buffer, receiving: &none, timeout: timeout)
+  }
+
+  /// Receives one message and the descriptors passed with it; the task is suspended until one comes. See
+  /// ``receive(into:receiving:timeout:)``.
+  public nonisolated(nonsending) func receive(
+    into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
+  ) async throws -> Arrival? {
+    try Task.checkCancellation()
+    let deadline = Deadline(timeout)
+    while true {
+      switch try attempt(&buffer, &received, waiting: false) {
+      case .arrival(let arrival): return arrival
+      case .end: return nil
+      case .nothingYet: try await becomeReady(descriptor.fileDescriptor, .readable, by: deadline, for: "recvmsg")
+      }
+    }
+  }
+
   /// Receives one message of at most `limit` bytes; the task is suspended until one comes. See
   /// ``receive(into:timeout:)``.
   ///

@@ -61,9 +61,11 @@ extension MessageSocket {
 
   /// Sends one message, whole; the task is suspended until there is room for it.
   ///
+  /// The corresponding C functions are `sendmsg` and `epoll_wait`.
+  ///
   /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then it was not sent.
   public nonisolated(nonsending) func send(
-    _ message: [UInt8], passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil,
+    _ message: RawSpan, passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil,
     timeout: Duration? = nil
   ) async throws {
     try Task.checkCancellation()
@@ -74,6 +76,15 @@ extension MessageSocket {
       let receiver = try Self.probe(address)
       try await becomeReady(receiver.descriptor.fileDescriptor, .writable, by: deadline, for: "sendmsg")
     }
+  }
+
+  /// Sends one message, whole; the task is suspended until there is room for it. See
+  /// ``send(_:passing:to:timeout:)-(RawSpan,_,_,_)``.
+  public nonisolated(nonsending) func send(
+    _ message: [UInt8], passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil,
+    timeout: Duration? = nil
+  ) async throws {
+    try await send(message.span.bytes, passing: descriptors, to: address, timeout: timeout)
   }
 
   /// A socket connected to a receiver. Only such a one is not writable while the receiver's queue is full; that of an

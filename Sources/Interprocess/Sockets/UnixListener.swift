@@ -16,8 +16,13 @@ public struct UnixListener: ~Copyable, Sendable {
   ///
   /// A server that has died leaves its path. `replacingDeadServer` takes that over: a socket at which nobody answers is
   /// removed, and this one stands in its place. A live server's is never touched (it sees one connection that ends at
-  /// once), nor is a file that is no socket. Of servers that start at the same time one wins and the others get
-  /// `Errno.addressInUse`: they lock the path's directory (`flock`) meanwhile.
+  /// once), not even while it has bound the path and does not listen yet, nor is a file that is no socket. Of servers
+  /// that start at the same time one wins and the others get `Errno.addressInUse`: they lock the path's directory
+  /// (`flock`) meanwhile.
+  ///
+  /// The kernel is asked (`sock_diag`) which sockets are bound, and tells of those in this network namespace. A server
+  /// in another one that shares the directory, and any server where the kernel was built without `unix_diag`, looks dead
+  /// if it does not listen within 20 ms of its `bind`.
   ///
   /// - Parameters:
   ///   - backlog: how many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.

@@ -33,18 +33,31 @@ extension UnixSocket {
   }
 
   /// Writes all of `bytes` and passes descriptors along; the task is suspended whenever there is no room.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError` as soon as the task is cancelled: a
+  ///   part of `bytes`, and the descriptors, may have been sent by then.
   public nonisolated(nonsending) func write(
-    _ bytes: [UInt8], passing descriptors: [FileDescriptor], timeout: Duration? = nil
+    _ bytes: RawSpan, passing descriptors: [FileDescriptor], timeout: Duration? = nil
   ) async throws {
     try Task.checkCancellation()
     let deadline = Deadline(timeout)
     while true {
-      if let count = try sendFirst(bytes.span.bytes, descriptors, waiting: false) {
-        if count < bytes.count { try await write(Array(bytes[count...]), timeout: deadline.remaining) }
+      if let count = try sendFirst(bytes, descriptors, waiting: false) {
+        // What has gone has gone: only what is left may be cancelled.
+        if count < bytes.byteCount {
+          try await write(bytes.extracting(count..<bytes.byteCount), timeout: deadline.remaining)
+        }
         return
       }
       try await becomeReady(fileDescriptor, .writable, by: deadline, for: "sendmsg")
     }
+  }
+
+  /// Writes all of `bytes` and passes descriptors along; the task is suspended whenever there is no room.
+  public nonisolated(nonsending) func write(
+    _ bytes: [UInt8], passing descriptors: [FileDescriptor], timeout: Duration? = nil
+  ) async throws {
+    try await write(bytes.span.bytes, passing: descriptors, timeout: timeout)
   }
 
   private func sendFirst(
@@ -86,6 +99,21 @@ extension UnixSocket {
     while true {
       if let bytes = try receive(upTo: count, &received, waiting: deadline.isNever) { return bytes }
       try waitUntilReady(fileDescriptor, .readable, by: deadline, for: "recvmsg")
+    }
+  }
+
+  /// Reads what is there, at least one byte, and the descriptors that were passed with it; the task is suspended until
+  /// something comes.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was read.
+  public nonisolated(nonsending) func read(
+    into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
+  ) async throws -> Int {
+    try Task.checkCancellation()
+    let deadline = Deadline(timeout)
+    while true {
+      if let count = try receive(&buffer, &received, waiting: false) { return count }
+      try await becomeReady(fileDescriptor, .readable, by: deadline, for: "recvmsg")
     }
   }
 

@@ -26,6 +26,12 @@ enum InterruptTimer {
     }
   }
 
+  /// Calls `body` until it has an answer, with a timer only where there is a deadline.
+  @inline(__always)
+  static func call(unlessNever deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
+    deadline.isNever ? valueOrErrno(body) : call(until: deadline, body)
+  }
+
   /// Lets the signal reach this thread.
   ///
   /// - Returns: the signals that were blocked before.

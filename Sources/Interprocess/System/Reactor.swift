@@ -144,13 +144,3 @@ final class Reactor: Sendable {
     for id in late { finish(id, with: .failure(InterprocessError(call: "epoll_wait", errno: .timedOut))) }
   }
 }
-
-extension OwnedDescriptor {
-  /// Suspends until the descriptor is ready, or has an error or a hang-up to report.
-  ///
-  /// - Throws: `CancellationError` as soon as the task is cancelled; ``InterprocessError`` with `Errno.timedOut` when the
-  ///   deadline passes first.
-  func becomeReady(_ readiness: Readiness, by deadline: Deadline) async throws {
-    try await Reactor.shared().wait(for: rawValue, readiness, by: deadline)
-  }
-}

@@ -8,8 +8,17 @@ struct MessageOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Give up after so many seconds; 0.5 is half of one.", valueName: "seconds"))
   var timeout: Double?
 
-  @Flag(help: "Create the object if it is not there; for a Unix socket: listen there and serve one client.")
+  @Flag(
+    help:
+      "Create the object if it is not there; for a Unix socket: listen there and serve one client, or receive datagrams there."
+  )
   var create = false
+
+  @Option(
+    help: ArgumentHelp(
+      "For Unix sockets: stream, sequenced-packet or datagram. (default: what is there; with --create a stream)",
+      valueName: "type"))
+  var socketType: SocketType?
 
   var duration: Duration? { timeout.map { .seconds($0) } }
 
@@ -17,12 +26,15 @@ struct MessageOptions: ParsableArguments {
     if let timeout, !(0...1e9).contains(timeout) {
       throw ValidationError("--timeout \(timeout): give a number of seconds from 0 to 1000000000")
     }
+    if socketType != nil, address.kind != .unixSocket {
+      throw ValidationError("--socket-type: \(address) is no Unix socket")
+    }
   }
 
   /// The kinds that `send` and `receive` speak to.
   static let kinds = """
-    Kinds: posix-message-queue, system-v-message-queue, named-pipe, unix-socket (stream), posix-shared-memory, \
-    system-v-shared-memory.
+    Kinds: posix-message-queue, system-v-message-queue, named-pipe, unix-socket (stream, sequenced packet, datagram), \
+    posix-shared-memory, system-v-shared-memory.
     """
 
   static func notForMessages(_ kind: ObjectKind) -> ValidationError {

@@ -39,38 +39,6 @@ extension NamedPipe {
   }
 }
 
-extension UnixSocket {
-  /// - Parameter serving: whether to listen there and take one client, rather than to connect.
-  init(named name: String, serving: Bool, timeout: Duration?) throws {
-    let address = name.hasPrefix("@") ? UnixSocketAddress.abstract(String(name.dropFirst())) : .path(FilePath(name))
-    self =
-      serving
-      ? try UnixSocket(servingOneClientAt: address, timeout: timeout)
-      : try UnixSocket(connectingTo: address, timeout: timeout)
-  }
-
-  /// The path goes as soon as the client has come, or a signal.
-  private init(servingOneClientAt address: UnixSocketAddress, timeout: Duration?) throws {
-    Interruption.startCatching()
-    let listener = try UnixListener(at: address)
-    defer {
-      if case .path(let path) = address { try? UnixListener.unlink(path) }
-      Interruption.stopCatching()
-    }
-    let deadline = timeout.map { ContinuousClock.now + $0 }
-    while true {
-      try Interruption.check()
-      do {
-        self = try listener.accept(timeout: .milliseconds(50))
-        return
-      } catch {
-        guard error.isTimeout else { throw error }
-        if let deadline, ContinuousClock.now >= deadline { throw error }
-      }
-    }
-  }
-}
-
 extension POSIXSharedMemory {
   /// - Parameter byteCount: the size to create it with where it does not exist; `nil` only opens it.
   init(_ name: String, creatingIfAbsent byteCount: Int?) throws {

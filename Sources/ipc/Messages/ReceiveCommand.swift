@@ -11,14 +11,15 @@ struct ReceiveCommand: ParsableCommand {
 
       \(MessageOptions.kinds)
 
-      From a queue it takes one message, or as many as --count says. From a FIFO or a socket it takes what comes until \
-      the other side closes, or so many pieces: lines, or with raw and hex whatever one read gives. Of shared memory \
-      it prints the content.
+      From a queue or a datagram socket it takes one message, or as many as --count says. From a FIFO or another \
+      socket it takes what comes until the other side closes, or so many pieces: packets where there are any, else \
+      lines, or with raw and hex whatever one read gives. Of shared memory it prints the content.
 
       EXAMPLES
         ipc receive posix-message-queue:/jobs --timeout 2
         ipc receive system-v-message-queue:0x70690001 --type 7 --count 100
         ipc receive unix-socket:/run/backup.sock --create --format raw > backup.tar
+        ipc receive unix-socket:/run/log.sock --create --socket-type datagram --count 0
         ipc receive posix-shared-memory:/samples --format hex
 
       The exit code is 0 when as many messages came as were wanted.
@@ -28,7 +29,7 @@ struct ReceiveCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How many messages; 0 for all that come, until the timeout. (default: 1 of a queue, all of a stream)",
+      "How many messages; 0 for all that come, until the timeout. (default: 1 of a queue, all of a connection)",
       valueName: "n"))
   var count: Int?
 
@@ -59,11 +60,10 @@ struct ReceiveCommand: ParsableCommand {
     case (.namedPipe, .name(let name)):
       let path = FilePath(name)
       if create { try NamedPipe.createIfAbsent(at: path) }
-      let reader = try NamedPipe.Reader(opening: path)
+      let reader = try NamedPipe.Reader(opening: path, timeout: timeout)
       try receivePieces { try reader.read(upTo: 1 << 16, timeout: timeout) }
     case (.unixSocket, .name(let name)):
-      let socket = try UnixSocket(named: name, serving: create, timeout: timeout)
-      try receivePieces { try socket.read(upTo: 1 << 16, timeout: timeout) }
+      try receive(fromSocketAt: UnixSocketAddress(named: name))
     case (.posixSharedMemory, .name(let name)):
       try put(try POSIXSharedMemory(opening: name, readOnly: true).mapping.content)
     case (.systemVSharedMemory, .key(let key)):
@@ -71,6 +71,26 @@ struct ReceiveCommand: ParsableCommand {
     case (.systemVSharedMemory, .id(let id)):
       try put(try SystemVSharedMemory(id: id, readOnly: true).mapping.content)
     default: throw MessageOptions.notForMessages(options.address.kind)
+    }
+  }
+
+  private func receive(fromSocketAt address: UnixSocketAddress) throws {
+    let (timeout, type) = (options.duration, options.socketType)
+    if options.create, type == .datagram {
+      return try MessageSocket.whileBound(to: address, timeout: timeout) { try receiveMessages($0) }
+    }
+    let socket =
+      options.create
+      ? try ConnectedSocket.servingOneClient(at: address, type, timeout: timeout)
+      : try ConnectedSocket.connecting(to: address, type, timeout: timeout)
+    switch socket {
+    case .stream(let stream): try receivePieces { try stream.read(upTo: 1 << 16, timeout: timeout) }
+    case .messages(let packets) where packets.kind == .sequencedPacket:
+      try receivePackets { try packets.receiveWhole(timeout: timeout) }
+    case .messages:
+      throw ValidationError(
+        "datagrams sent to \(options.address) go to the program that is there; receive at a path of your own with "
+          + "--create --socket-type datagram")
     }
   }
 
@@ -99,6 +119,17 @@ struct ReceiveCommand: ParsableCommand {
         try put(piece)
         received += 1
       }
+    }
+    if received < wanted { throw JobFailure("the other side closed after \(received) of \(wanted)") }
+  }
+
+  /// - Parameter receive: gives the next packet; `nil` when the other side has closed.
+  private func receivePackets(_ receive: () throws -> [UInt8]?) throws {
+    let wanted = count ?? 0
+    var received = 0
+    while wanted == 0 || received < wanted, let packet = try receive() {
+      try put(packet)
+      received += 1
     }
     if received < wanted { throw JobFailure("the other side closed after \(received) of \(wanted)") }
   }

@@ -12,13 +12,14 @@ struct SendCommand: ParsableCommand {
       \(MessageOptions.kinds)
 
       Without TEXT the message is what comes on standard input: all of it (raw), or a message a line (lines, hex). Into \
-      shared memory it is written from the start.
+      shared memory it is written from the start. A Unix socket may be of any type: it is found out.
 
       EXAMPLES
         ipc send posix-message-queue:/jobs hello --priority 3 --create
         seq 100 | ipc send system-v-message-queue:0x70690001 --type 7 --format lines
         ipc send posix-message-queue:/jobs "00 ff" --format hex
         tar c . | ipc send unix-socket:/run/backup.sock
+        ipc send unix-socket:/run/log.sock "a datagram"
 
       The exit code is 0 when everything was sent.
       """)
@@ -46,12 +47,14 @@ struct SendCommand: ParsableCommand {
   }
 
   func run() throws {
-    try withSink { send in
+    try withSink { isStream, send in
+      // Where there are no messages, lines are told apart by their ends.
+      let lineEnd = isStream ? [UInt8(ascii: "\n")] : []
       if let text {
         let message = format == .hex ? try MessageFormat.decodeHex(Array(text.utf8)) : Array(text.utf8)
         for _ in 0..<count { try send(format == .lines ? message + lineEnd : message) }
       } else if format == .raw {
-        try sendStandardInput(send)
+        try sendStandardInput(isStream, send)
       } else {
         var lines = LineReader { try FileDescriptor.standardInput.readSome() }
         while let line = try lines.next() {
@@ -61,13 +64,8 @@ struct SendCommand: ParsableCommand {
     }
   }
 
-  /// Where there are no messages, lines are told apart by their ends.
-  private var lineEnd: [UInt8] { isStream ? [UInt8(ascii: "\n")] : [] }
-
-  private var isStream: Bool { options.address.kind == .namedPipe || options.address.kind == .unixSocket }
-
   /// A stream passes on what comes as it comes; anything else needs the whole message.
-  private func sendStandardInput(_ send: ([UInt8]) throws -> Void) throws {
+  private func sendStandardInput(_ isStream: Bool, _ send: ([UInt8]) throws -> Void) throws {
     var message: [UInt8] = []
     while true {
       let piece = try FileDescriptor.standardInput.readSome()
@@ -77,32 +75,40 @@ struct SendCommand: ParsableCommand {
     if !isStream { try send(message) }
   }
 
-  private func withSink(_ body: (([UInt8]) throws -> Void) throws -> Void) throws {
+  /// Calls `body` with what sends, and whether it is a stream, which does not keep messages apart.
+  private func withSink(_ body: (_ isStream: Bool, _ send: ([UInt8]) throws -> Void) throws -> Void) throws {
     let timeout = options.duration
     let create = options.create
     switch (options.address.kind, options.address.place) {
     case (.posixMessageQueue, .name(let name)):
       let queue = try POSIXMessageQueue(
         name, access: .writeOnly, creatingIfAbsent: create)
-      try body { try queue.send($0, priority: priority, timeout: timeout) }
+      try body(false) { try queue.send($0, priority: priority, timeout: timeout) }
     case (.systemVMessageQueue, let place):
       let queue = try SystemVMessageQueue(at: place, creatingIfAbsent: create)
-      try body { try queue.send($0, type: type, timeout: timeout) }
+      try body(false) { try queue.send($0, type: type, timeout: timeout) }
     case (.namedPipe, .name(let name)):
       let path = FilePath(name)
       if create { try NamedPipe.createIfAbsent(at: path) }
-      let writer = try NamedPipe.Writer(opening: path)
-      try body { try writer.write($0, timeout: timeout) }
+      let writer = try NamedPipe.Writer(opening: path, timeout: timeout)
+      try body(true) { try writer.write($0, timeout: timeout) }
     case (.unixSocket, .name(let name)):
-      let socket = try UnixSocket(named: name, serving: create, timeout: timeout)
-      try body { try socket.write($0, timeout: timeout) }
+      let address = UnixSocketAddress(named: name)
+      let socket =
+        create
+        ? try ConnectedSocket.servingOneClient(at: address, options.socketType, timeout: timeout)
+        : try ConnectedSocket.connecting(to: address, options.socketType, timeout: timeout)
+      switch socket {
+      case .stream(let stream): try body(true) { try stream.write($0, timeout: timeout) }
+      case .messages(let messages): try body(false) { try messages.send($0, timeout: timeout) }
+      }
     case (.posixSharedMemory, .name(let name)):
-      try body { message in
+      try body(false) { message in
         var memory = try POSIXSharedMemory(name, creatingIfAbsent: create ? message.count : nil)
         try memory.mapping.overwrite(with: message)
       }
     case (.systemVSharedMemory, let place):
-      try body { message in
+      try body(false) { message in
         var memory = try SystemVSharedMemory(at: place, creatingIfAbsent: create ? message.count : nil)
         try memory.mapping.overwrite(with: message)
       }

@@ -1,0 +1,23 @@
+extension UnnamedSemaphore {
+  /// Takes one from the value; the task is suspended while it is 0.
+  ///
+  /// The corresponding C function is `sem_wait`. It waits on a thread of its own, since there is no descriptor to wait
+  /// for.
+  ///
+  /// - Parameter timeout: how long to wait; `nil` waits for ever.
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError` as soon as the task is cancelled, and
+  ///   then nothing was taken.
+  public nonisolated(nonsending) func acquire(timeout: Duration? = nil) async throws {
+    // The memory has to stay mapped for as long as the thread waits there.
+    defer { withExtendedLifetime(place) {} }
+    try await semaphore.acquire(by: Deadline(timeout), place.described)
+  }
+
+  /// Calls `body`, which may suspend, between ``acquire(timeout:)`` and ``release()``.
+  public nonisolated(nonsending) func withAcquired<Result>(
+    timeout: Duration? = nil, _ body: nonisolated(nonsending) () async throws -> Result
+  ) async throws -> Result {
+    defer { withExtendedLifetime(place) {} }
+    return try await semaphore.withAcquired(by: Deadline(timeout), place.described, body)
+  }
+}

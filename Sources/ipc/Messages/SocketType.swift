@@ -1,0 +1,105 @@
+import ArgumentParser
+import Interprocess
+import SystemPackage
+
+/// How a Unix socket carries bytes.
+enum SocketType: String, CaseIterable, ExpressibleByArgument {
+  case stream
+  case sequencedPacket = "sequenced-packet"
+  case datagram
+}
+
+/// A connected Unix socket, of whichever type it is.
+enum ConnectedSocket: ~Copyable {
+  case stream(UnixSocket)
+  case messages(MessageSocket)
+
+  /// Connects to what is there.
+  ///
+  /// - Parameter type: `nil` tries one after the other: the kernel refuses a socket of the wrong type before anything
+  ///   else happens.
+  static func connecting(
+    to address: UnixSocketAddress, _ type: SocketType?, timeout: Duration?
+  ) throws(InterprocessError) -> ConnectedSocket {
+    guard let type else {
+      for type in [SocketType.stream, .sequencedPacket] {
+        do throws(InterprocessError) {
+          return try connecting(to: address, type, timeout: timeout)
+        } catch {
+          if error.errno != .protocolWrongTypeForSocket { throw error }
+        }
+      }
+      return try connecting(to: address, .datagram, timeout: timeout)
+    }
+    switch type {
+    case .stream: return .stream(try UnixSocket(connectingTo: address, timeout: timeout))
+    case .sequencedPacket:
+      return .messages(try MessageSocket(connectingTo: address, kind: .sequencedPacket, timeout: timeout))
+    case .datagram: return .messages(try MessageSocket(connectingTo: address, kind: .datagram, timeout: timeout))
+    }
+  }
+
+  /// Listens at `address` and takes one client. The path goes as soon as the client has come, or a signal.
+  static func servingOneClient(
+    at address: UnixSocketAddress, _ type: SocketType?, timeout: Duration?
+  ) throws -> ConnectedSocket {
+    Interruption.startCatching()
+    defer { Interruption.stopCatching() }
+    switch type ?? .stream {
+    case .stream:
+      let listener = try UnixListener(at: address)
+      defer { address.removePath() }
+      return .stream(try untilSignalled(timeout) { try listener.accept(timeout: $0) })
+    case .sequencedPacket:
+      let listener = try MessageListener(at: address)
+      defer { address.removePath() }
+      return .messages(try untilSignalled(timeout) { try listener.accept(timeout: $0) })
+    case .datagram: throw ValidationError("a datagram goes to whoever receives there: --create is for ipc receive")
+    }
+  }
+}
+
+extension MessageSocket {
+  /// Has `body` receive what is sent to `address`; the path goes afterwards, or when a signal comes.
+  static func whileBound(
+    to address: UnixSocketAddress, timeout: Duration?, _ body: (() throws -> [UInt8]) throws -> Void
+  ) throws {
+    Interruption.startCatching()
+    defer { Interruption.stopCatching() }
+    let socket = try MessageSocket(boundTo: address)
+    defer { address.removePath() }
+    try body { try untilSignalled(timeout) { try socket.receiveWhole(timeout: $0) ?? [] } }
+  }
+
+  /// The next message, of any size that a sender may send; `nil` when the other side has closed.
+  func receiveWhole(timeout: Duration?) throws(InterprocessError) -> [UInt8]? {
+    try receive(upTo: 1 << 22, timeout: timeout)?.bytes
+  }
+}
+
+extension UnixSocketAddress {
+  /// - Parameter name: a path, or `@` and an abstract name.
+  init(named name: String) {
+    self = name.hasPrefix("@") ? .abstract(String(name.dropFirst())) : .path(FilePath(name))
+  }
+
+  fileprivate func removePath() {
+    if case .path(let path) = self { try? UnixListener.unlink(path) }
+  }
+}
+
+/// Calls `attempt`, each time for a moment, until it has a result, a signal comes, or `timeout` has passed.
+private func untilSignalled<Result: ~Copyable>(
+  _ timeout: Duration?, _ attempt: (Duration) throws -> Result
+) throws -> Result {
+  let deadline = timeout.map { ContinuousClock.now + $0 }
+  while true {
+    try Interruption.check()
+    let left = deadline.map { $0 - ContinuousClock.now } ?? .seconds(1)
+    do {
+      return try attempt(min(.milliseconds(50), max(.zero, left)))
+    } catch {
+      guard let timeout = error as? InterprocessError, timeout.isTimeout, left > .zero else { throw error }
+    }
+  }
+}
