@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <linux/memfd.h>
 #include <linux/mount.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -397,6 +399,13 @@ int ci_futex_wait(const void *word, uint32_t expected, const struct timespec *ti
 }
 
 int ci_futex_wake(const void *word, int count) { return (int)syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0); }
+
+int ci_membarrier_register(void) {
+  return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+}
+
+int ci_membarrier(void) { return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0); }
+int ci_current_processor(void) { return sched_getcpu(); }
 
 char *ci_mkdtemp(char *pattern) { return mkdtemp(pattern); }
 int ci_mkostemp(char *pattern) { return mkostemp(pattern, O_CLOEXEC); }
