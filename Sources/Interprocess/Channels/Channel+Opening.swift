@@ -25,7 +25,8 @@ extension Channel {
 
   /// A channel over two pipes, or over one for one way.
   public convenience init(
-    reading reader: consuming Pipe.Reader? = nil, writing writer: consuming Pipe.Writer? = nil, _ options: Options = .init()
+    reading reader: consuming Pipe.Reader? = nil, writing writer: consuming Pipe.Writer? = nil,
+    _ options: Options = .init()
   ) throws(ChannelError) {
     var incoming: StreamIncomingLine<DescriptorSource<PipeCalls>>?
     if let reader = consume reader {

@@ -193,7 +193,8 @@ extension Channel {
     }
     guard descriptors.count <= ReceivedDescriptors.mostPerMessage else {
       throw ChannelError(
-        .notPossible, "a message carries at most \(ReceivedDescriptors.mostPerMessage) descriptors, not \(descriptors.count)")
+        .notPossible,
+        "a message carries at most \(ReceivedDescriptors.mostPerMessage) descriptors, not \(descriptors.count)")
     }
     return outgoing
   }
@@ -209,7 +210,8 @@ extension Channel {
     if isClosed.load(ordering: .relaxed) { throw .closed }
     if isBroken.load(ordering: .relaxed) {
       throw ChannelError(
-        .brokenStream, "an earlier message was given up half-way, and \(mechanism) cannot take that back; close the channel")
+        .brokenStream,
+        "an earlier message was given up half-way, and \(mechanism) cannot take that back; close the channel")
     }
   }
 

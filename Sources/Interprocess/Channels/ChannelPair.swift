@@ -178,4 +178,3 @@ extension ChannelPair {
       ReceivedDescriptors(copying: [file.rawValue, room.descriptor.rawValue, filled.descriptor.rawValue]))
   }
 }
-

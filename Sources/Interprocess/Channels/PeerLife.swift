@@ -45,7 +45,9 @@ final class PeerLife: Sendable {
 
   private func look() {
     var byte: UInt8 = 0
-    let count = socket.withLock { valueOrErrno { [number = $0.rawValue] in recv(number, &byte, 1, CInt(MSG_DONTWAIT)) } }
+    let count = socket.withLock {
+      valueOrErrno { [number = $0.rawValue] in recv(number, &byte, 1, CInt(MSG_DONTWAIT)) }
+    }
     switch count {
     case .success(1): end(.closed)
     case .failure(.wouldBlock): break

@@ -42,8 +42,10 @@ final class Turn: Sendable {
   @inline(__always)
   private func takeIfFree() -> Bool {
     // Acquiring: pairs with the release in release().
-    word.compareExchange(expected: Self.free, desired: Self.taken, successOrdering: .acquiring, failureOrdering: .relaxed)
-      .exchanged
+    word.compareExchange(
+      expected: Self.free, desired: Self.taken, successOrdering: .acquiring, failureOrdering: .relaxed
+    )
+    .exchanged
   }
 
   /// Gives the turn to whoever waits longest.

@@ -47,7 +47,9 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
     let place = try RingPlace(in: mapping, at: offset)
     // Of a fresh ring it is 0.
     let index = place.consumer.index.pointee.load(ordering: .relaxed)
-    guard index % UInt64(RingPlace.lengthByteCount) == 0 else { throw place.broken("Ring", "an index that makes no sense") }
+    guard index % UInt64(RingPlace.lengthByteCount) == 0 else {
+      throw place.broken("Ring", "an index that makes no sense")
+    }
     link = try RingLink(
       place, own: place.consumer, peer: place.producer, bell: bell, peerBell: producerBell, "consumer")
     self.place = place
@@ -184,7 +186,8 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
     let call: StaticString = "RingConsumer"
     if isBroken { throw place.broken(call, "what is no message") }
     if isClosed {
-      throw InterprocessError(call: "\(call)", object: place.described, errno: .badFileDescriptor, remedy: "it is closed")
+      throw InterprocessError(
+        call: "\(call)", object: place.described, errno: .badFileDescriptor, remedy: "it is closed")
     }
     // Before the index: what was published before the end is not missed.
     let (isAtEnd, isDead) = (link.isPeerClosed, link.interrupter.isPeerDead)

@@ -97,7 +97,8 @@ extension RingLink {
   ///
   /// - Throws: `Errno.timedOut`; `Errno.canceled`.
   @inline(never)
-  mutating func waitForChange(from seen: UInt64, by deadline: Deadline, _ call: StaticString) throws(InterprocessError) {
+  mutating func waitForChange(from seen: UInt64, by deadline: Deadline, _ call: StaticString) throws(InterprocessError)
+  {
     try checkForCancellation(call)
     if hasChanged(from: seen) { return }
     let start = MonotonicTime.now

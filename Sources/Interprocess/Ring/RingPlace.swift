@@ -59,7 +59,8 @@ struct RingPlace: @unchecked Sendable {
     else {
       throw .refused(
         "Ring", "offset \(offset)",
-        "rings lie at multiples of \(alignment); this one takes \(byteCount) of the memory's \(mapping.byteCount) bytes")
+        "rings lie at multiples of \(alignment); this one takes \(byteCount) of the memory's \(mapping.byteCount) bytes"
+      )
     }
     return mapping.region.start + offset
   }
@@ -82,17 +83,22 @@ struct RingPlace: @unchecked Sendable {
     let object = "offset \(offset)"
     // Pairs with the releasing store in initialize().
     let mark = base.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring)
-    guard mark == Self.mark else { throw .refused("Ring", object, "there is no ring here; its creator has to come first") }
+    guard mark == Self.mark else {
+      throw .refused("Ring", object, "there is no ring here; its creator has to come first")
+    }
     // Atomic, so that the compiler reads them once: what is checked is what is used.
     func word(at place: Int) -> UInt32 {
       (base + place).assumingMemoryBound(to: Atomic<UInt32>.self).pointee.load(ordering: .relaxed)
     }
     let version = word(at: Self.versionOffset)
-    guard version == Self.version else { throw .refused("Ring", object, "its version is \(version), not \(Self.version)") }
+    guard version == Self.version else {
+      throw .refused("Ring", object, "its version is \(version), not \(Self.version)")
+    }
     let claim = (base + Self.capacityOffset).assumingMemoryBound(to: Atomic<UInt64>.self)
     let capacity = Int(truncatingIfNeeded: claim.pointee.load(ordering: .relaxed))
     guard Self.isCapacity(capacity), mapping.byteCount - offset - Self.headerByteCount >= capacity else {
-      throw .refused("Ring", object, "its header claims a capacity of \(capacity), in \(mapping.byteCount) bytes of memory")
+      throw .refused(
+        "Ring", object, "its header claims a capacity of \(capacity), in \(mapping.byteCount) bytes of memory")
     }
     region = mapping.region
     records = base + Self.headerByteCount

@@ -6,7 +6,9 @@ import SystemPackage
 protocol ByteSink: ~Copyable, Sendable {
   /// Writes once, a part or all, with descriptors beside the first byte. EAGAIN says that there is no room; it does not
   /// say so when it may block. EPIPE says that the other side has gone.
-  mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<Int, Errno>
+  mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<
+    Int, Errno
+  >
   func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws
   mutating func close()

@@ -53,7 +53,9 @@ struct FileCircle: ~Copyable, Sendable {
     allowed = min(Self.capacity, allowed + mine.take())
   }
 
-  func wait(by deadline: Deadline) throws(InterprocessError) -> Bool { try mine.descriptor.wait(until: .readable, by: deadline) }
+  func wait(by deadline: Deadline) throws(InterprocessError) -> Bool {
+    try mine.descriptor.wait(until: .readable, by: deadline)
+  }
 
   nonisolated(nonsending) func wait(by deadline: Deadline) async throws {
     try await mine.descriptor.becomeReady(.readable, by: deadline)
@@ -89,7 +91,9 @@ final class FileCounter: Sendable {
 struct FileSink: ~Copyable, ByteSink {
   var circle: FileCircle
 
-  mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<Int, Errno> {
+  mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<
+    Int, Errno
+  > {
     let (result, peer) = circle.move(atMost: bytes.count) { pwrite($0, bytes.baseAddress, $2, $1) }
     return peer == .lives ? result : .failure(.brokenPipe)
   }

@@ -178,7 +178,9 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
   private func channelError(_ error: InterprocessError) -> ChannelError {
     switch error.errno {
     case .connectionReset:
-      total == nil ? ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed") : truncated
+      total == nil
+        ? ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed")
+        : truncated
     case .timedOut: .timedOut("Channel.receive", "no message came")
     case .badMessage: ChannelError(.malformedMessage, "\(error)")
     default: ChannelError(error)

@@ -29,7 +29,9 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
       let next = self.next(of: message)
       let result = message.withUnsafeBytes { storage in
         let bytes = content(next, storage)
-        return valueOrErrno { ci_msgsnd(id, Int(next.kind.rawValue), bytes.baseAddress, bytes.count, mayBlock ? 0 : IPC_NOWAIT) }
+        return valueOrErrno {
+          ci_msgsnd(id, Int(next.kind.rawValue), bytes.baseAddress, bytes.count, mayBlock ? 0 : IPC_NOWAIT)
+        }
       }
       if case .failure(.wouldBlock) = result {
         keep(next, message)
@@ -156,7 +158,8 @@ final class SystemVQueueIncomingLine: IncomingLine, @unchecked Sendable {
         let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
         if let message = try joining.take(kind, bytes, limit: limit) { return .message(message) }
       case .failure(.noMessage): return try joining.arrival(from: state)
-      case .failure(let reason): throw ChannelError(InterprocessError(call: "msgrcv", object: "id \(id)", errno: reason))
+      case .failure(let reason):
+        throw ChannelError(InterprocessError(call: "msgrcv", object: "id \(id)", errno: reason))
       }
     }
   }
