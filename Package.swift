@@ -42,7 +42,8 @@ let package = Package(
       name: "forked-process-helper", dependencies: ["Interprocess", system], path: "Tests/ForkedProcessHelper",
       swiftSettings: settings),
     .testTarget(
-      name: "InterprocessTests", dependencies: ["Interprocess", "TestSupport", "forked-process-helper", system],
+      name: "InterprocessTests",
+      dependencies: ["CInterprocess", "Interprocess", "TestSupport", "forked-process-helper", system],
       swiftSettings: settings),
     .testTarget(
       name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],

@@ -159,6 +159,20 @@ int ci_notify_handle_signal(int signal);
 int ci_futex_wait(const void *word, uint32_t expected, const struct timespec *timeout);
 int ci_futex_wake(const void *word, int count);
 
+// The ring: a memory barrier on every processor that runs a process which has registered (a child inherits that), and
+// what is too small for a system call. -1 where the kernel has no such barrier, or a sandbox refuses it.
+int ci_membarrier_register(void);
+int ci_membarrier(void);
+int ci_current_processor(void);
+static inline void ci_compiler_barrier(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+static inline void ci_spin_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 // Directories and signals.
 char *ci_mkdtemp(char *pattern);
 int ci_mkostemp(char *pattern);

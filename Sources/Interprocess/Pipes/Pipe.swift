@@ -66,6 +66,9 @@ public struct Pipe: ~Copyable, Sendable {
       try descriptor.read(PipeCalls.self, into: &buffer, by: Deadline(timeout), "pipe \(descriptor.rawValue)")
     }
 
+    /// Gives the descriptor away.
+    consuming func takeDescriptor() -> OwnedDescriptor { descriptor }
+
     /// Closes this end, in this process. The corresponding C function is `close`.
     public mutating func close() throws(InterprocessError) {
       try descriptor.close()
@@ -92,6 +95,9 @@ public struct Pipe: ~Copyable, Sendable {
     public func write(_ bytes: RawSpan, timeout: Duration?) throws(InterprocessError) {
       try descriptor.write(PipeCalls.self, bytes, by: Deadline(timeout), "pipe \(descriptor.rawValue)")
     }
+
+    /// Gives the descriptor away.
+    consuming func takeDescriptor() -> OwnedDescriptor { descriptor }
 
     /// Closes this end, in this process. The corresponding C function is `close`.
     public mutating func close() throws(InterprocessError) {

@@ -1,5 +1,6 @@
 import CInterprocess
 import Glibc
+import SystemPackage
 
 /// Descriptors that came with messages, each owned here until it is taken; those that nobody took are closed with it.
 ///
@@ -34,6 +35,9 @@ public struct ReceivedDescriptors: ~Copyable, Sendable {
 
   public var isEmpty: Bool { descriptors.isEmpty }
 
+  /// Those that are here, still owned here.
+  var fileDescriptors: [FileDescriptor] { descriptors.map(FileDescriptor.init(rawValue:)) }
+
   /// Takes the descriptor that came first, which the caller owns from now on; `nil` when there is none.
   public mutating func takeFirst() -> OwnedDescriptor? {
     descriptors.isEmpty ? nil : OwnedDescriptor(adopting: descriptors.removeFirst())
@@ -46,5 +50,23 @@ public struct ReceivedDescriptors: ~Copyable, Sendable {
       close(descriptor)
       surplus += 1
     }
+  }
+}
+
+extension ReceivedDescriptors {
+  /// Descriptors that were made here, to keep them together.
+  init(adopting numbers: [CInt]) {
+    self.init(atMost: Int.max)
+    adopt(numbers)
+  }
+
+  /// Duplicates of descriptors that stay their owners'.
+  init(copying numbers: [CInt]) throws(InterprocessError) {
+    self.init(atMost: Int.max)
+    for number in numbers { try adoptCopy(of: number) }
+  }
+
+  mutating func adoptCopy(of number: CInt) throws(InterprocessError) {
+    adopt(CollectionOfOne(try OwnedDescriptor(copying: number).release().rawValue))
   }
 }

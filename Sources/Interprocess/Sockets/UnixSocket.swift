@@ -65,6 +65,9 @@ public struct UnixSocket: ~Copyable, Sendable, ByteReader, ByteWriter {
     try systemCall("shutdown", "socket \(descriptor.rawValue)") { shutdown(descriptor.rawValue, CInt(SHUT_WR)) }
   }
 
+  /// Gives the descriptor away.
+  consuming func takeDescriptor() -> OwnedDescriptor { descriptor }
+
   /// Closes this end, in this process. The corresponding C function is `close`.
   public mutating func close() throws(InterprocessError) {
     try descriptor.close()

@@ -9,6 +9,9 @@ struct Deadline: Sendable {
 
   static var never: Deadline { Deadline(nil) }
 
+  /// One that has passed already: for looking without waiting.
+  static var passed: Deadline { Deadline(.zero) }
+
   init(_ timeout: Duration?) {
     guard let timeout else {
       nanoseconds = nil

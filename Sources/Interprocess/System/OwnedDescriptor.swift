@@ -45,6 +45,17 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
   }
 }
 
+extension OwnedDescriptor {
+  /// A duplicate of a descriptor that stays its owner's, closed in programs that this process executes.
+  ///
+  /// The corresponding C function is `fcntl` with `F_DUPFD_CLOEXEC`.
+  init(copying number: CInt) throws(InterprocessError) {
+    self.init(adopting: try systemCall("fcntl", "descriptor \(number)") { fcntl(number, F_DUPFD_CLOEXEC, 0) })
+  }
+
+  func copy() throws(InterprocessError) -> OwnedDescriptor { try OwnedDescriptor(copying: rawValue) }
+}
+
 /// What to wait for on a descriptor.
 enum Readiness {
   case readable

@@ -9,9 +9,13 @@ import SystemPackage
 /// Each wait registers a duplicate of its descriptor, once. So any number of tasks may wait for the same one, and
 /// closing it meanwhile cannot make the wait report on a descriptor that got its number.
 final class Reactor: Sendable {
+  /// What a wait came to: ready, or why not.
+  typealias Outcome = Result<Void, any Error>
+
   private struct Waiter {
-    let continuation: CheckedContinuation<Void, any Error>
-    let descriptor: CInt
+    let handler: @Sendable (Outcome) -> Void
+    /// `nil` where there is only a deadline to wait for.
+    let descriptor: CInt?
     let deadline: Deadline
   }
 
@@ -53,33 +57,56 @@ final class Reactor: Sendable {
   ///
   /// - Throws: `CancellationError`; ``InterprocessError``, `Errno.timedOut` among them.
   func wait(for descriptor: CInt, _ readiness: Readiness, by deadline: Deadline) async throws {
-    let id = state.withLock { state in
-      state.lastID += 1
-      return state.lastID
-    }
+    let id = newID()
     defer { _ = state.withLock { $0.cancelled.remove(id) } }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        register(id, descriptor, readiness, deadline, continuation)
+        register(id, descriptor, readiness, deadline) { continuation.resume(with: $0) }
       }
     } onCancel: {
       cancel(id)
     }
   }
 
+  /// Calls `handler` once, on the reactor's thread or, when the descriptor cannot be waited for, on this one: when the
+  /// descriptor is ready, or with `Errno.timedOut` when the deadline has passed, or with `CancellationError` after
+  /// ``unwatch(_:)``.
+  ///
+  /// - Parameter descriptor: `nil` to wait for the deadline alone.
+  /// - Returns: what ``unwatch(_:)`` is to be given.
+  @discardableResult
+  func watch(
+    _ descriptor: CInt?, _ readiness: Readiness = .readable, by deadline: Deadline = .never,
+    _ handler: @escaping @Sendable (Outcome) -> Void
+  ) -> UInt64 {
+    let id = newID()
+    register(id, descriptor, readiness, deadline, handler)
+    return id
+  }
+
+  private func newID() -> UInt64 {
+    state.withLock { state in
+      state.lastID += 1
+      return state.lastID
+    }
+  }
+
   private func register(
-    _ id: UInt64, _ descriptor: CInt, _ readiness: Readiness, _ deadline: Deadline,
-    _ continuation: CheckedContinuation<Void, any Error>
+    _ id: UInt64, _ descriptor: CInt?, _ readiness: Readiness, _ deadline: Deadline,
+    _ handler: @escaping @Sendable (Outcome) -> Void
   ) {
     do {
-      let copy = try systemCall("fcntl", "descriptor \(descriptor)") { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
-      let waiter = Waiter(continuation: continuation, descriptor: copy, deadline: deadline)
+      let copy = try descriptor.map { descriptor throws(InterprocessError) in
+        try systemCall("fcntl", "descriptor \(descriptor)") { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
+      }
+      let waiter = Waiter(handler: handler, descriptor: copy, deadline: deadline)
       let isCancelled = state.withLock { state in
         if state.cancelled.contains(id) { return true }
         state.waiters[id] = waiter
         return false
       }
       if isCancelled { return end(waiter, with: .failure(CancellationError())) }
+      guard let copy, let descriptor else { return ring() }
       guard ci_epoll_add(epoll.rawValue, copy, readiness == .writable, id) == 0 else {
         let reason = Errno.current
         // Plain files cannot be waited for: they are always ready.
@@ -88,9 +115,12 @@ final class Reactor: Sendable {
       }
       if !deadline.isNever { ring() }
     } catch {
-      continuation.resume(throwing: error)
+      handler(.failure(error))
     }
   }
+
+  /// Ends what ``watch(_:_:by:_:)`` began, if it has not ended: its handler gets `CancellationError`.
+  func unwatch(_ id: UInt64) { finish(id, with: .failure(CancellationError())) }
 
   private func cancel(_ id: UInt64) {
     let waiter = state.withLock { state in
@@ -103,16 +133,18 @@ final class Reactor: Sendable {
     if let waiter { end(waiter, with: .failure(CancellationError())) }
   }
 
-  private func finish(_ id: UInt64, with result: Result<Void, any Error>) {
+  private func finish(_ id: UInt64, with result: Outcome) {
     guard let waiter = state.withLock({ $0.waiters.removeValue(forKey: id) }) else { return }
     end(waiter, with: result)
   }
 
-  private func end(_ waiter: Waiter, with result: Result<Void, any Error>) {
-    // Closing would not take it out of the epoll: what it is a duplicate of is still open.
-    ci_epoll_remove(epoll.rawValue, waiter.descriptor)
-    close(waiter.descriptor)
-    waiter.continuation.resume(with: result)
+  private func end(_ waiter: Waiter, with result: Outcome) {
+    if let descriptor = waiter.descriptor {
+      // Closing would not take it out of the epoll: what it is a duplicate of is still open.
+      ci_epoll_remove(epoll.rawValue, descriptor)
+      close(descriptor)
+    }
+    waiter.handler(result)
   }
 
   private func ring() {

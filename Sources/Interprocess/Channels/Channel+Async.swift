@@ -1,0 +1,116 @@
+public import SystemPackage
+
+extension Channel {
+  /// Sends a message; the task is suspended while the other side has no room for it.
+  ///
+  /// - Throws: ``ChannelError`` as the blocking form does; `CancellationError` as soon as the task is cancelled: the
+  ///   message was not sent then, or is withdrawn, with the blocking form's exception.
+  public nonisolated(nonsending) func send(
+    _ message: RawSpan, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
+  ) async throws {
+    try Task.checkCancellation()
+    let line = try outgoingLine(for: message, descriptors)
+    let deadline = Deadline(timeout)
+    try await sending.take(by: deadline)
+    defer { release(sending) }
+    try checkSending()
+    do {
+      while try !line.trySend(message, passing: descriptors.rawValues, mayBlock: false) {
+        try await line.waitForRoom(by: deadline)
+      }
+    } catch {
+      giveUpSending(line)
+      throw error.asChannelError
+    }
+  }
+
+  /// Sends a message; the task is suspended while the other side has no room for it.
+  public nonisolated(nonsending) func send(
+    _ message: [UInt8], passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
+  ) async throws {
+    try await send(message.span.bytes, passing: descriptors, timeout: timeout)
+  }
+
+  /// Receives the next message, and calls `body` with its bytes; the task is suspended until it has come.
+  ///
+  /// - Returns: what `body` returned; `nil` when the other side has closed, and everything was received.
+  /// - Throws: ``ChannelError`` as the blocking form does; `CancellationError` as soon as the task is cancelled: no
+  ///   message is lost.
+  public nonisolated(nonsending) func withReceivedMessage<Result>(
+    timeout: Duration? = nil, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
+  ) async throws -> Result? {
+    try Task.checkCancellation()
+    let line = try incomingLine()
+    let deadline = Deadline(timeout)
+    try await receiving.take(by: deadline)
+    defer { release(receiving) }
+    try checkReceiving()
+    while true {
+      switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
+      case .message(let bytes):
+        if received.limit > 0 { line.takeDescriptors(into: &received) }
+        return body(RawSpan(_unsafeBytes: bytes))
+      case .end: return nil
+      case .nothing:
+        do {
+          try await line.waitForMessage(by: deadline)
+        } catch {
+          throw error.asChannelError
+        }
+      }
+    }
+  }
+
+  /// Receives the next message, and calls `body` with its bytes; the task is suspended until it has come.
+  public nonisolated(nonsending) func withReceivedMessage<Result>(
+    timeout: Duration? = nil, _ body: (RawSpan) -> Result
+  ) async throws -> Result? {
+    var none = ReceivedDescriptors(atMost: 0)
+    return try await withReceivedMessage(timeout: timeout, receiving: &none, body)
+  }
+
+  /// Receives the next message; the task is suspended until it has come.
+  ///
+  /// - Returns: `nil` when the other side has closed, and everything was received.
+  public nonisolated(nonsending) func receive(timeout: Duration? = nil) async throws -> [UInt8]? {
+    try await withReceivedMessage(timeout: timeout) { [UInt8](copying: $0) }
+  }
+
+  /// Receives the next message and the descriptors that came with it; the task is suspended until it has come.
+  public nonisolated(nonsending) func receive(
+    receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
+  ) async throws -> [UInt8]? {
+    try await withReceivedMessage(timeout: timeout, receiving: &received) { [UInt8](copying: $0) }
+  }
+
+  /// The messages that come, until the other side closes.
+  ///
+  /// Each is received when it is asked for: a loop that is slow makes the sender wait.
+  public var messages: Messages { Messages(channel: self) }
+
+  /// The messages of a channel. See ``Channel/messages``.
+  public struct Messages: AsyncSequence, Sendable {
+    let channel: Channel
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+      let channel: Channel
+
+      public mutating func next(
+        isolation actor: isolated (any Actor)? = #isolation
+      ) async throws -> [UInt8]? {
+        try await channel.receive()
+      }
+
+      public mutating func next() async throws -> [UInt8]? { try await channel.receive() }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: channel) }
+  }
+}
+
+extension Error {
+  /// The same error, a channel's if it was a system call's.
+  fileprivate var asChannelError: any Error {
+    (self as? InterprocessError).map(ChannelError.init) ?? self
+  }
+}

@@ -1,0 +1,124 @@
+import SystemPackage
+
+extension Channel {
+  /// Opens an end of a pair. What it owned belongs to the channel then.
+  ///
+  /// - Throws: ``ChannelError/Code/malformedMessage`` when it came from another process, and is incomplete.
+  public convenience init(_ end: consuming ChannelEndpoint, _ options: Options = .init()) throws(ChannelError) {
+    switch end.mechanism {
+    case .pipe, .namedPipe: try self.init(pipes: end, options)
+    case .socketPair, .unixSocket: try self.init(socket: end, options)
+    case .posixMessageQueue: try self.init(posixQueues: end, options)
+    case .systemVMessageQueue: try self.init(systemVQueues: end, options)
+    case .file: try self.init(file: end, options)
+    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring:
+      try self.init(rings: end, options)
+    }
+  }
+
+  /// A channel over a socket that is connected already: to a Python program, for instance, whose
+  /// `multiprocessing.connection` frames its messages the same way.
+  public convenience init(_ socket: consuming UnixSocket, _ options: Options = .init()) throws(ChannelError) {
+    let number = socket.takeDescriptor().release().rawValue
+    try self.init(ChannelEndpoint(.unixSocket, isFirst: true, ReceivedDescriptors(adopting: [number])), options)
+  }
+
+  /// A channel over two pipes, or over one for one way.
+  public convenience init(
+    reading reader: consuming Pipe.Reader? = nil, writing writer: consuming Pipe.Writer? = nil,
+    _ options: Options = .init()
+  ) throws(ChannelError) {
+    var incoming: StreamIncomingLine<DescriptorSource<PipeCalls>>?
+    if let reader = consume reader {
+      incoming = StreamIncomingLine(DescriptorSource<PipeCalls>(descriptor: reader.takeDescriptor()))
+    }
+    var outgoing: StreamOutgoingLine<DescriptorSink<PipeCalls>>?
+    if let writer = consume writer {
+      outgoing = StreamOutgoingLine(DescriptorSink<PipeCalls>(descriptor: writer.takeDescriptor()))
+    }
+    try self.init(adopting: .pipe, options, outgoing, incoming, nil)
+  }
+
+  private convenience init(
+    adopting mechanism: Mechanism, _ options: Options, _ outgoing: (any OutgoingLine)?,
+    _ incoming: (any IncomingLine)?, _ peer: PeerLife?
+  ) throws(ChannelError) {
+    do {
+      try self.init(mechanism, options, outgoing: outgoing, incoming: incoming, peer: peer)
+    } catch {
+      throw ChannelError(error)
+    }
+  }
+
+  private convenience init(pipes end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
+    let mechanism = end.mechanism
+    guard let reader = end.descriptors.takeFirst(), let writer = end.descriptors.takeFirst() else {
+      throw .missingDescriptors
+    }
+    try self.init(
+      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<PipeCalls>(descriptor: writer)),
+      StreamIncomingLine(DescriptorSource<PipeCalls>(descriptor: reader)), nil)
+  }
+
+  private convenience init(socket end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
+    let mechanism = end.mechanism
+    guard let socket = end.descriptors.takeFirst() else { throw .missingDescriptors }
+    // One descriptor for each direction, so that each line owns one. The stream ends when both are closed.
+    let copy: OwnedDescriptor
+    do {
+      copy = try socket.copy()
+    } catch {
+      throw ChannelError(error)
+    }
+    try self.init(
+      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<SocketCalls>(descriptor: copy)),
+      StreamIncomingLine(DescriptorSource<SocketCalls>(descriptor: socket), carriesDescriptors: true), nil)
+  }
+
+  private convenience init(posixQueues end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
+    let isFirst = end.isFirst
+    let peer = try end.takeLife()
+    guard let there = end.descriptors.takeFirst(), let back = end.descriptors.takeFirst() else {
+      throw .missingDescriptors
+    }
+    do {
+      let outgoing = try POSIXQueueOutgoingLine(isFirst ? there.copy() : back.copy(), peer)
+      let incoming = try POSIXQueueIncomingLine(isFirst ? back.copy() : there.copy(), peer)
+      try self.init(.posixMessageQueue, options, outgoing: outgoing, incoming: incoming, peer: peer)
+    } catch {
+      throw ChannelError(error)
+    }
+  }
+
+  private convenience init(systemVQueues end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
+    let peer = try end.takeLife()
+    guard end.numbers.count == 2 else { throw .missingDescriptors }
+    let (there, back) = (end.numbers[0], end.numbers[1])
+    try self.init(
+      adopting: .systemVMessageQueue, options,
+      SystemVQueueOutgoingLine(id: end.isFirst ? there : back, peer),
+      SystemVQueueIncomingLine(id: end.isFirst ? back : there, peer), peer)
+  }
+
+  private convenience init(file end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
+    let isSender = end.isFirst
+    let peer = try end.takeLife()
+    let circle = try FileCircle(&end.descriptors, isSender: isSender, peer)
+    let wake = { @Sendable [mine = circle.mine] in mine.wakeUp() }
+    if isSender {
+      try self.init(
+        adopting: .file, options, StreamOutgoingLine(FileSink(circle: circle), wake: wake), nil, peer)
+    } else {
+      try self.init(
+        adopting: .file, options, nil, StreamIncomingLine(FileSource(circle: circle), wake: wake), peer)
+    }
+  }
+}
+
+extension ChannelEndpoint {
+  /// The socket by which this side knows that the other lives.
+  mutating func takeLife() throws(ChannelError) -> PeerLife {
+    guard let socket = descriptors.takeFirst() else { throw .missingDescriptors }
+    return PeerLife(socket)
+  }
+}

@@ -1,0 +1,249 @@
+import Synchronization
+public import SystemPackage
+
+/// Messages to and from another process, over any ``Mechanism``.
+///
+/// A message is bytes, or a `Codable` value. It arrives whole and in order, however the mechanism cuts it. A sender whose
+/// receiver is slow waits; nothing is buffered without bound. The end is clean: a side that closes ends the other's
+/// messages, one that dies makes them throw.
+///
+/// ```swift
+/// var pair = try Channel.pair(over: .ring)
+/// var child = try ForkedProcess {
+///   let channel = try pair.openSecond()
+///   while let request = try channel.receive() { try channel.send(answer(request)) }
+/// }
+/// let channel = try pair.openFirst()
+/// try channel.send(Array("hello".utf8))
+/// let reply = try channel.receive(timeout: .seconds(1))
+/// ```
+///
+/// Any number of threads and tasks may use it at once: in each direction one after the other, in the order they came.
+/// Closing it, or letting it go, tells the other side that nothing more comes; what was sent can still be received.
+public final class Channel: Sendable {
+  /// What a channel allows.
+  public struct Options: Hashable, Sendable {
+    /// The largest message in bytes, to send or to receive. A message that announces more is refused before any memory
+    /// is taken for it. 64 MiB unless set.
+    public var maximumMessageSize: Int
+
+    public init(maximumMessageSize: Int = 64 << 20) {
+      self.maximumMessageSize = max(0, maximumMessageSize)
+    }
+  }
+
+  public let mechanism: Mechanism
+  public let options: Options
+
+  let outgoing: (any OutgoingLine)?
+  let incoming: (any IncomingLine)?
+  let sending = Turn()
+  let receiving = Turn()
+  private let peer: PeerLife?
+  private let isClosed = Atomic(false)
+  /// A message was given up half-way, and the stream cannot take that back.
+  private let isBroken = Atomic(false)
+
+  init(
+    _ mechanism: Mechanism, _ options: Options, outgoing: (any OutgoingLine)?, incoming: (any IncomingLine)?,
+    peer: PeerLife?
+  ) throws(InterprocessError) {
+    self.mechanism = mechanism
+    self.options = options
+    self.outgoing = outgoing
+    self.incoming = incoming
+    self.peer = peer
+    try peer?.startWatching { [weak outgoing, weak incoming] in
+      outgoing?.peerEnded()
+      incoming?.peerEnded()
+    }
+  }
+
+  deinit { close() }
+
+  /// Closes this side, in order: the other side receives what was sent, and then the end.
+  ///
+  /// A call that waits on another thread goes on, and the channel's descriptors stay until it has returned. Closing
+  /// again does nothing.
+  public func close() {
+    if isClosed.exchange(true, ordering: .acquiringAndReleasing) { return }
+    closeLines()
+  }
+
+  /// Closes each line nobody uses; the one who does use it comes back here.
+  private func closeLines() {
+    if sending.take(by: .passed) {
+      outgoing?.close()
+      sending.release()
+    }
+    if receiving.take(by: .passed) {
+      incoming?.close()
+      receiving.release()
+    }
+    peer?.sayGoodbye()
+  }
+
+  /// Says that the other side's process has ended, for those who know: of a channel over a queue or shared memory whose
+  /// other end a third process has inherited, the kernel does not tell.
+  public func peerDied() {
+    guard let peer else { return }
+    peer.peerDied()
+    outgoing?.peerEnded()
+    incoming?.peerEnded()
+  }
+}
+
+extension Channel {
+  /// Sends a message, waiting while the other side has no room for it.
+  ///
+  /// - Parameters:
+  ///   - message: at most ``Options/maximumMessageSize`` bytes; may be empty.
+  ///   - descriptors: passed along, at most 253; this process keeps its own. Only a Unix socket carries them.
+  ///   - timeout: how long the whole may take; `nil` waits for ever.
+  /// - Throws: ``ChannelError``: a timeout among them. A message given up half-way is withdrawn; over a stream (a pipe, a
+  ///   FIFO, a socket, a file) that is not possible, and nothing more can be sent.
+  public func send(
+    _ message: RawSpan, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
+  ) throws(ChannelError) {
+    let line = try outgoingLine(for: message, descriptors)
+    let deadline = Deadline(timeout)
+    guard sending.take(by: deadline) else { throw .timedOut("Channel.send", "others are sending") }
+    defer { release(sending) }
+    try checkSending()
+    do {
+      while try !line.trySend(message, passing: descriptors.rawValues, mayBlock: deadline.isNever) {
+        try line.waitForRoom(by: deadline)
+      }
+    } catch {
+      giveUpSending(line)
+      throw error
+    }
+  }
+
+  /// Sends a message. See ``send(_:passing:timeout:)-(RawSpan,_,_)``.
+  public func send(
+    _ message: [UInt8], passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
+  ) throws(ChannelError) {
+    try send(message.span.bytes, passing: descriptors, timeout: timeout)
+  }
+
+  /// Receives the next message, and calls `body` with its bytes, which are valid until it returns.
+  ///
+  /// - Parameters:
+  ///   - timeout: how long to wait for all of it; `nil` waits for ever. What has come of a message by then is kept.
+  ///   - received: keeps the descriptors that came with it, as many as it has a mind to; the rest are closed.
+  /// - Returns: what `body` returned; `nil` when the other side has closed, and everything was received.
+  /// - Throws: ``ChannelError``.
+  public func withReceivedMessage<Result>(
+    timeout: Duration? = nil, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
+  ) throws(ChannelError) -> Result? {
+    let line = try incomingLine()
+    let deadline = Deadline(timeout)
+    guard receiving.take(by: deadline) else { throw .timedOut("Channel.receive", "others are receiving") }
+    defer { release(receiving) }
+    if isClosed.load(ordering: .relaxed) { throw .closed }
+    while true {
+      switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: deadline.isNever) {
+      case .message(let bytes):
+        if received.limit > 0 { line.takeDescriptors(into: &received) }
+        return body(RawSpan(_unsafeBytes: bytes))
+      case .end: return nil
+      case .nothing: try line.waitForMessage(by: deadline)
+      }
+    }
+  }
+
+  /// Receives the next message, and calls `body` with its bytes, which are valid until it returns. Descriptors that came
+  /// with it are closed.
+  public func withReceivedMessage<Result>(
+    timeout: Duration? = nil, _ body: (RawSpan) -> Result
+  ) throws(ChannelError) -> Result? {
+    var none = ReceivedDescriptors(atMost: 0)
+    return try withReceivedMessage(timeout: timeout, receiving: &none, body)
+  }
+
+  /// Receives the next message.
+  ///
+  /// - Returns: `nil` when the other side has closed, and everything was received.
+  public func receive(timeout: Duration? = nil) throws(ChannelError) -> [UInt8]? {
+    try withReceivedMessage(timeout: timeout) { [UInt8](copying: $0) }
+  }
+
+  /// Receives the next message and the descriptors that came with it.
+  ///
+  /// - Returns: `nil` when the other side has closed, and everything was received.
+  public func receive(
+    receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
+  ) throws(ChannelError) -> [UInt8]? {
+    try withReceivedMessage(timeout: timeout, receiving: &received) { [UInt8](copying: $0) }
+  }
+}
+
+extension Channel {
+  func outgoingLine(for message: RawSpan, _ descriptors: [FileDescriptor]) throws(ChannelError) -> any OutgoingLine {
+    guard let outgoing else {
+      throw ChannelError(.notPossible, "a channel over \(mechanism) goes one way, and this end receives")
+    }
+    guard message.byteCount <= options.maximumMessageSize else {
+      throw .tooLarge(message.byteCount, limit: options.maximumMessageSize, "to be sent")
+    }
+    if descriptors.isEmpty { return outgoing }
+    guard mechanism.carriesDescriptors else {
+      throw ChannelError(.notPossible, "\(mechanism) carries no descriptors; socket-pair and unix-socket do")
+    }
+    guard descriptors.count <= ReceivedDescriptors.mostPerMessage else {
+      throw ChannelError(
+        .notPossible,
+        "a message carries at most \(ReceivedDescriptors.mostPerMessage) descriptors, not \(descriptors.count)")
+    }
+    return outgoing
+  }
+
+  func incomingLine() throws(ChannelError) -> any IncomingLine {
+    guard let incoming else {
+      throw ChannelError(.notPossible, "a channel over \(mechanism) goes one way, and this end sends")
+    }
+    return incoming
+  }
+
+  func checkSending() throws(ChannelError) {
+    if isClosed.load(ordering: .relaxed) { throw .closed }
+    if isBroken.load(ordering: .relaxed) {
+      throw ChannelError(
+        .brokenStream,
+        "an earlier message was given up half-way, and \(mechanism) cannot take that back; close the channel")
+    }
+  }
+
+  func checkReceiving() throws(ChannelError) {
+    if isClosed.load(ordering: .relaxed) { throw .closed }
+  }
+
+  func giveUpSending(_ line: any OutgoingLine) {
+    if !line.abandon() { isBroken.store(true, ordering: .relaxed) }
+  }
+
+  func release(_ turn: Turn) {
+    turn.release()
+    if isClosed.load(ordering: .acquiring) { closeLines() }
+  }
+}
+
+extension ChannelError {
+  static var closed: ChannelError { ChannelError(.closed, "this side has closed the channel") }
+}
+
+extension [FileDescriptor] {
+  var rawValues: [CInt] { isEmpty ? [] : map(\.rawValue) }
+}
+
+extension RawSpan {
+  init(_unsafeBytes bytes: UnsafeRawBufferPointer) { self = bytes.bytes }
+}
+
+extension [UInt8] {
+  /// A copy of `span`.
+  init(copying span: RawSpan) {
+    self = span.withUnsafeBytes { [UInt8]($0) }
+  }
+}

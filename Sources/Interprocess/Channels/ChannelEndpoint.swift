@@ -1,0 +1,61 @@
+public import SystemPackage
+
+/// One end of a channel that nobody has opened yet: what a process needs to open it, and may hand to another.
+///
+/// It consists of a description, some bytes, and of descriptors; both go to another process over any Unix socket, by
+/// `sendmsg`. There they make the same end again.
+public struct ChannelEndpoint: ~Copyable, Sendable {
+  public let mechanism: Mechanism
+
+  /// Whether this is the pair's first end: of a mailbox, the one that sends.
+  public let isFirst: Bool
+
+  /// The ids of System V objects.
+  let numbers: [CInt]
+  var descriptors: ReceivedDescriptors
+  /// Keeps a segment that is marked for removal until this end is opened, here or elsewhere.
+  var segment: Mapping?
+
+  init(_ mechanism: Mechanism, isFirst: Bool, numbers: [CInt] = [], _ descriptors: consuming ReceivedDescriptors) {
+    self.mechanism = mechanism
+    self.isFirst = isFirst
+    self.numbers = numbers
+    self.descriptors = descriptors
+  }
+
+  /// The descriptors to pass to the process that is to open this end. They are this end's still.
+  public var fileDescriptors: [FileDescriptor] { descriptors.fileDescriptors }
+
+  /// What to tell the process that is to open this end.
+  public var description: [UInt8] {
+    var bytes = [Self.version, isFirst ? 1 : 0, UInt8(numbers.count)]
+    for number in numbers { withUnsafeBytes(of: number.littleEndian) { bytes += $0 } }
+    return bytes + mechanism.rawValue.utf8
+  }
+
+  private static let version: UInt8 = 1
+
+  /// The end that another process described.
+  ///
+  /// - Throws: ``ChannelError/Code/malformedMessage`` when this is no end's description.
+  public init(
+    description: [UInt8], descriptors: consuming ReceivedDescriptors
+  ) throws(ChannelError) {
+    func number(_ index: Int) -> CInt {
+      description.withUnsafeBytes { CInt(littleEndian: $0.loadUnaligned(fromByteOffset: 3 + 4 * index, as: CInt.self)) }
+    }
+    guard description.count >= 3, description[0] == Self.version, description[1] <= 1, description[2] <= 8,
+      description.count >= 3 + 4 * Int(description[2]),
+      let mechanism = Mechanism(
+        rawValue: String(decoding: description[(3 + 4 * Int(description[2]))...], as: UTF8.self))
+    else { throw ChannelError(.malformedMessage, "these \(description.count) bytes describe no end of a channel") }
+    self.init(
+      mechanism, isFirst: description[1] == 1, numbers: (0..<Int(description[2])).map(number), descriptors)
+  }
+}
+
+extension ChannelError {
+  static var missingDescriptors: ChannelError {
+    ChannelError(.malformedMessage, "the end of a channel came without its descriptors")
+  }
+}

@@ -1,0 +1,124 @@
+public import SystemPackage
+
+/// Where strangers find a channel: at the path or abstract name of a Unix socket.
+///
+/// ```swift
+/// let listener = try ChannelListener(at: .path("/run/service"), offering: .ring)
+/// while true { serve(try listener.accept()) }
+/// // in another program:
+/// let channel = try Channel(connectingTo: .path("/run/service"), over: .ring)
+/// ```
+///
+/// Over ``Mechanism/unixSocket`` the connection itself is the channel, and the other end may be a Python program's
+/// `multiprocessing.connection.Client`. For any other mechanism the listener makes a pair, and hands the stranger its
+/// end, descriptors and all, over the connection: nothing else has a name.
+public struct ChannelListener: ~Copyable, Sendable {
+  private let listener: UnixListener
+  public let mechanism: Mechanism
+  public let options: Channel.Options
+
+  public var address: UnixSocketAddress { listener.address }
+
+  /// Listens at `address`.
+  ///
+  /// - Parameter replacingDeadServer: whether to take over a path at which nobody listens any more. See
+  ///   ``UnixListener/init(at:backlog:replacingDeadServer:)``.
+  /// - Throws: `Errno.addressInUse` when the path or name is taken.
+  public init(
+    at address: UnixSocketAddress, offering mechanism: Mechanism = .unixSocket, _ options: Channel.Options = .init(),
+    replacingDeadServer: Bool = false
+  ) throws(InterprocessError) {
+    listener = try UnixListener(at: address, replacingDeadServer: replacingDeadServer)
+    self.mechanism = mechanism
+    self.options = options
+  }
+
+  /// Waits for somebody to connect, and opens the channel to it: of a mailbox, the end that receives.
+  ///
+  /// - Parameter timeout: how long to wait; `nil` waits for ever.
+  /// - Throws: ``ChannelError``: a timeout among them.
+  public func accept(timeout: Duration? = nil) throws(ChannelError) -> Channel {
+    do {
+      return try open(try listener.accept(timeout: timeout))
+    } catch {
+      throw error as? ChannelError ?? (error as? InterprocessError).map(ChannelError.init) ?? .closed
+    }
+  }
+
+  /// Suspends the task until somebody connects, and opens the channel to it. See ``accept(timeout:)``.
+  ///
+  /// - Throws: ``ChannelError``; `CancellationError`, and then no connection was taken.
+  public nonisolated(nonsending) func accept(timeout: Duration? = nil) async throws -> Channel {
+    try open(try await listener.accept(timeout: timeout))
+  }
+
+  private func open(_ connection: consuming UnixSocket) throws -> Channel {
+    if mechanism == .unixSocket { return try Channel(connection, options) }
+    var pair = try Channel.pair(over: mechanism)
+    // Two descriptors' worth of bytes: they fit into any socket, whether the stranger reads or not.
+    let theirs = try pair.takeFirst()
+    let introduction = try Channel(connection)
+    try introduction.send(theirs.description, passing: theirs.fileDescriptors, timeout: .zero)
+    return try Channel(try pair.takeSecond(), options)
+  }
+
+  /// Removes a listener's path. The corresponding C function is `unlink`.
+  public static func unlink(_ path: FilePath) throws(InterprocessError) { try UnixListener.unlink(path) }
+}
+
+extension Channel {
+  /// Connects to a ``ChannelListener``; of a mailbox, this is the end that sends.
+  ///
+  /// - Parameters:
+  ///   - mechanism: what the listener offers.
+  ///   - timeout: how long the whole may take; `nil` waits for ever.
+  /// - Throws: ``ChannelError``: `Errno.noSuchFileOrDirectory` and `Errno.connectionRefused` when nobody listens, a
+  ///   timeout, and ``ChannelError/Code/malformedMessage`` when something else is offered there.
+  public convenience init(
+    connectingTo address: UnixSocketAddress, over mechanism: Mechanism = .unixSocket, _ options: Options = .init(),
+    timeout: Duration? = nil
+  ) throws(ChannelError) {
+    let deadline = Deadline(timeout)
+    let connection: UnixSocket
+    do {
+      connection = try UnixSocket(connectingTo: address, timeout: timeout)
+    } catch {
+      throw ChannelError(error)
+    }
+    if mechanism == .unixSocket {
+      try self.init(connection, options)
+      return
+    }
+    let introduction = try Channel(connection, Options(maximumMessageSize: 1024))
+    var descriptors = ReceivedDescriptors(atMost: 16)
+    let description = try introduction.receive(receiving: &descriptors, timeout: deadline.remaining)
+    try self.init(Self.offered(description, descriptors, mechanism), options)
+  }
+
+  /// Connects to a ``ChannelListener``; the task is suspended meanwhile.
+  ///
+  /// - Throws: ``ChannelError`` as the blocking form does; `CancellationError`.
+  public static nonisolated(nonsending) func connected(
+    to address: UnixSocketAddress, over mechanism: Mechanism = .unixSocket, _ options: Options = .init(),
+    timeout: Duration? = nil
+  ) async throws -> Channel {
+    let deadline = Deadline(timeout)
+    let connection = try await UnixSocket(connectingTo: address, timeout: timeout)
+    if mechanism == .unixSocket { return try Channel(connection, options) }
+    let introduction = try Channel(connection, Options(maximumMessageSize: 1024))
+    var descriptors = ReceivedDescriptors(atMost: 16)
+    let description = try await introduction.receive(receiving: &descriptors, timeout: deadline.remaining)
+    return try Channel(Self.offered(description, descriptors, mechanism), options)
+  }
+
+  private static func offered(
+    _ description: [UInt8]?, _ descriptors: consuming ReceivedDescriptors, _ mechanism: Mechanism
+  ) throws(ChannelError) -> ChannelEndpoint {
+    guard let description else { throw ChannelError(.peerClosed, "the listener closed the connection") }
+    let end = try ChannelEndpoint(description: description, descriptors: descriptors)
+    guard end.mechanism == mechanism else {
+      throw ChannelError(.malformedMessage, "the listener offers \(end.mechanism), not \(mechanism)")
+    }
+    return end
+  }
+}

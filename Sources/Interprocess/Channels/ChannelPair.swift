@@ -1,0 +1,180 @@
+import CInterprocess
+import Glibc
+import SystemPackage
+
+/// The two ends of a channel, before each of two processes opens one. See ``Channel/pair(over:)``.
+public struct ChannelPair: ~Copyable, Sendable {
+  private var first: ChannelEndpoint?
+  private var second: ChannelEndpoint?
+
+  init(_ first: consuming ChannelEndpoint, _ second: consuming ChannelEndpoint) {
+    self.first = .some(first)
+    self.second = .some(second)
+  }
+
+  /// Opens the first end, and closes the second in this process.
+  ///
+  /// - Throws: ``ChannelError/Code/closed`` when it was opened or taken already.
+  public mutating func openFirst(_ options: Channel.Options = .init()) throws(ChannelError) -> Channel {
+    second = nil
+    return try Channel(try takeFirst(), options)
+  }
+
+  /// Opens the second end, and closes the first in this process.
+  ///
+  /// - Throws: ``ChannelError/Code/closed`` when it was opened or taken already.
+  public mutating func openSecond(_ options: Channel.Options = .init()) throws(ChannelError) -> Channel {
+    first = nil
+    return try Channel(try takeSecond(), options)
+  }
+
+  /// Takes the first end, to hand it to another process or to open it while the second stays.
+  public mutating func takeFirst() throws(ChannelError) -> ChannelEndpoint {
+    guard let end = first.take() else { throw .closed }
+    return end
+  }
+
+  /// Takes the second end, to hand it to another process or to open it while the first stays.
+  public mutating func takeSecond() throws(ChannelError) -> ChannelEndpoint {
+    guard let end = second.take() else { throw .closed }
+    return end
+  }
+}
+
+extension ChannelPair {
+  /// Keeps a System V segment attached, once for each end.
+  mutating func keep(_ first: consuming Mapping, _ second: consuming Mapping) {
+    self.first?.segment = .some(first)
+    self.second?.segment = .some(second)
+  }
+}
+
+extension Channel {
+  /// Makes a connected pair of ends: for this process and a child, or whoever gets one passed.
+  ///
+  /// No name is left: names are unlinked before this returns, and System V segments are marked for removal. Only a
+  /// System V queue cannot be hidden; its receiver removes it, and `ipc rm --stale` what a SIGKILL of both sides leaves.
+  ///
+  /// - Throws: what creating the mechanism's objects throws; ``Mechanism/objectsPerChannel`` says how many there are.
+  public static func pair(over mechanism: Mechanism) throws(InterprocessError) -> ChannelPair {
+    switch mechanism {
+    case .pipe: try .pipes(.pipe, Self.pipeEnds(), Self.pipeEnds())
+    case .namedPipe: try .pipes(.namedPipe, Self.namedPipeEnds(), Self.namedPipeEnds())
+    case .socketPair: .sockets(.socketPair, try OwnedDescriptor.unixSocketPair(.stream))
+    case .unixSocket: .sockets(.unixSocket, try Self.unixSocketEnds())
+    case .posixMessageQueue: try .posixQueues()
+    case .systemVMessageQueue: try .systemVQueues()
+    case .file: try .fileMailbox()
+    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: try .rings(mechanism)
+    }
+  }
+
+  /// A pipe: the end to read, the end to write.
+  private static func pipeEnds() throws(InterprocessError) -> (CInt, CInt) {
+    var ends: (CInt, CInt) = (-1, -1)
+    try systemCall("pipe2", nil) {
+      withUnsafeMutableBytes(of: &ends) { ci_pipe2($0.baseAddress?.assumingMemoryBound(to: CInt.self), O_CLOEXEC) }
+    }
+    return ends
+  }
+
+  /// A FIFO, opened at both ends, whose name is gone already.
+  private static func namedPipeEnds() throws(InterprocessError) -> (CInt, CInt) {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("channel")
+    try NamedPipe.create(at: path)
+    // Both ways at first: opening one end would wait for the other.
+    let both = try OwnedDescriptor(openingFile: path, O_RDWR)
+    let reader = try OwnedDescriptor(openingFile: path, O_RDONLY)
+    let writer = try OwnedDescriptor(openingFile: path, O_WRONLY)
+    _ = both.rawValue
+    return (reader.release().rawValue, writer.release().rawValue)
+  }
+
+  /// A connection between two sockets, made by a name that is gone already.
+  private static func unixSocketEnds() throws(InterprocessError) -> (CInt, CInt) {
+    let directory = try TemporaryDirectory()
+    let address = UnixSocketAddress.path(directory.path.appending("channel"))
+    let listener = try UnixListener(at: address, backlog: 1)
+    let client = try UnixSocket(connectingTo: address)
+    let server = try listener.accept(timeout: .seconds(10))
+    return (server.takeNumber(), client.takeNumber())
+  }
+}
+
+extension UnixSocket {
+  fileprivate consuming func takeNumber() -> CInt { takeDescriptor().release().rawValue }
+}
+
+extension String {
+  /// A name for an object that loses it at once.
+  static var uniqueObjectName: String { "/interprocess-\(UInt64.random(in: 0 ... .max))" }
+}
+
+extension ChannelPair {
+  fileprivate static func pipes(
+    _ mechanism: Mechanism, _ there: (reader: CInt, writer: CInt), _ back: (reader: CInt, writer: CInt)
+  ) -> ChannelPair {
+    ChannelPair(
+      ChannelEndpoint(mechanism, isFirst: true, ReceivedDescriptors(adopting: [back.reader, there.writer])),
+      ChannelEndpoint(mechanism, isFirst: false, ReceivedDescriptors(adopting: [there.reader, back.writer])))
+  }
+
+  fileprivate static func sockets(_ mechanism: Mechanism, _ ends: (CInt, CInt)) -> ChannelPair {
+    ChannelPair(
+      ChannelEndpoint(mechanism, isFirst: true, ReceivedDescriptors(adopting: [ends.0])),
+      ChannelEndpoint(mechanism, isFirst: false, ReceivedDescriptors(adopting: [ends.1])))
+  }
+
+  /// Ends over objects that both have, and each with its end of the sockets by which it knows that the other lives.
+  static func shared(
+    _ mechanism: Mechanism, numbers: [CInt] = [], _ objects: consuming ReceivedDescriptors
+  ) throws(InterprocessError) -> ChannelPair {
+    let life = try OwnedDescriptor.unixSocketPair(.stream)
+    var first = ReceivedDescriptors(adopting: [life.0])
+    var second = ReceivedDescriptors(adopting: [life.1])
+    for object in objects.fileDescriptors {
+      try first.adoptCopy(of: object.rawValue)
+      try second.adoptCopy(of: object.rawValue)
+    }
+    return ChannelPair(
+      ChannelEndpoint(mechanism, isFirst: true, numbers: numbers, first),
+      ChannelEndpoint(mechanism, isFirst: false, numbers: numbers, second))
+  }
+
+  fileprivate static func posixQueues() throws(InterprocessError) -> ChannelPair {
+    let there = try QueueSizes.makePOSIXQueue()
+    let back = try QueueSizes.makePOSIXQueue()
+    return try shared(
+      .posixMessageQueue,
+      ReceivedDescriptors(copying: [there.descriptor.rawValue, back.descriptor.rawValue]))
+  }
+
+  fileprivate static func systemVQueues() throws(InterprocessError) -> ChannelPair {
+    let there = try SystemVMessageQueue()
+    do throws(InterprocessError) {
+      let back = try SystemVMessageQueue()
+      do throws(InterprocessError) {
+        return try shared(.systemVMessageQueue, numbers: [there.id, back.id], ReceivedDescriptors(atMost: 0))
+      } catch {
+        try? back.remove()
+        throw error
+      }
+    } catch {
+      try? there.remove()
+      throw error
+    }
+  }
+
+  fileprivate static func fileMailbox() throws(InterprocessError) -> ChannelPair {
+    let temporary = try TemporaryFile()
+    let file = try OwnedDescriptor(openingFile: temporary.path, O_RDWR)
+    // Its place on the disk is taken now, so that a full disk is an error here and not in the middle of a message.
+    try file.allocate(FileCircle.capacity, "\"\(temporary.path)\"")
+    let room = try EventCounter()
+    let filled = try EventCounter()
+    return try shared(
+      .file,
+      ReceivedDescriptors(copying: [file.rawValue, room.descriptor.rawValue, filled.descriptor.rawValue]))
+  }
+}

@@ -1,0 +1,67 @@
+/// How a message lies in the messages of a queue, or the records of a ring, which are not always large enough for it.
+///
+/// A piece says what it is; the first of several is followed by the length of the whole, 8 bytes little-endian. A new
+/// beginning means that the message before it was given up.
+enum Fragment: UInt8 {
+  /// A message in one piece.
+  case whole = 1
+  /// The first piece of several.
+  case first = 2
+  /// Any other piece.
+  case more = 3
+  /// Nothing: it wakes a receiver whose peer has gone.
+  case wake = 4
+
+  /// How many bytes the length takes in a first piece.
+  static let lengthSize = 8
+}
+
+/// Joins pieces to messages.
+struct Joining: ~Copyable {
+  private var buffer = MessageBuffer()
+  private var total: Int?
+
+  /// Whether a message has begun to arrive and is not complete.
+  var isUnderWay: Bool { total != nil }
+
+  var byteCount: Int { buffer.count }
+
+  /// Takes a piece.
+  ///
+  /// - Returns: the message that it completes.
+  mutating func take(
+    _ kind: Fragment, _ bytes: UnsafeRawBufferPointer, limit: Int
+  ) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    switch kind {
+    case .whole:
+      total = nil
+      guard bytes.count <= limit else { throw .tooLarge(bytes.count, limit: limit, "sent") }
+      return bytes
+    case .first:
+      guard bytes.count > Fragment.lengthSize else {
+        throw ChannelError(.malformedMessage, "the first piece of a message has no length")
+      }
+      let claimed = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+      guard claimed <= UInt64(limit) else { throw .tooLarge(claimed, limit: limit, "announced") }
+      buffer.removeAll()
+      total = Int(claimed)
+      return try append(UnsafeRawBufferPointer(rebasing: bytes[Fragment.lengthSize...]))
+    case .more: return try append(bytes)
+    case .wake: return nil
+    }
+  }
+
+  private mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    guard let total, bytes.count <= total - buffer.count else {
+      throw ChannelError(.malformedMessage, "a piece of a message came that belongs to none")
+    }
+    do {
+      try buffer.append(bytes)
+    } catch {
+      throw ChannelError(error)
+    }
+    guard buffer.count == total else { return nil }
+    self.total = nil
+    return buffer.bytes
+  }
+}

@@ -1,0 +1,76 @@
+import SystemPackage
+
+/// One direction of a channel, as its sender has it. One caller at a time uses it.
+protocol OutgoingLine: AnyObject, Sendable {
+  /// Sends a message, or goes on with the one for which it last said `false`.
+  ///
+  /// - Parameter mayBlock: whether to wait in the system call itself, which is one call less than waiting first.
+  /// - Returns: whether all of the message has gone; else there was no room for the rest.
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool
+
+  /// Waits until ``trySend(_:passing:mayBlock:)`` can go on.
+  ///
+  /// - Throws: a timeout.
+  func waitForRoom(by deadline: Deadline) throws(ChannelError)
+  nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws
+
+  /// Gives up the message for which ``trySend(_:passing:mayBlock:)`` last said `false`.
+  ///
+  /// - Returns: whether the next message will be understood: not when a part of this one is in a stream.
+  func abandon() -> Bool
+
+  /// Ends the line in order: what was sent can still be received.
+  func close()
+
+  /// Called on another thread: the other side has gone, and whoever waits here is to look again.
+  func peerEnded()
+}
+
+/// What a look at an incoming line came to.
+enum Arrival {
+  /// A message, whose bytes stay where they are until the next look.
+  case message(UnsafeRawBufferPointer)
+  /// Nothing yet, or not all of a message.
+  case nothing
+  /// The other side has closed, and everything was received.
+  case end
+}
+
+/// One direction of a channel, as its receiver has it. One caller at a time uses it.
+protocol IncomingLine: AnyObject, Sendable {
+  /// Takes the next message, or as much of it as is there.
+  ///
+  /// - Parameters:
+  ///   - limit: the largest message allowed, in bytes.
+  ///   - mayBlock: whether to wait in the system call itself.
+  func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival
+
+  /// The descriptors that came with the message last received.
+  func takeDescriptors(into received: inout ReceivedDescriptors)
+
+  /// Waits until ``tryReceive(limit:mayBlock:)`` can go on.
+  ///
+  /// - Throws: a timeout.
+  func waitForMessage(by deadline: Deadline) throws(ChannelError)
+  nonisolated(nonsending) func waitForMessage(by deadline: Deadline) async throws
+
+  /// Ends the line: what was sent and not received is lost.
+  func close()
+
+  /// Called on another thread: the other side has gone, and whoever waits here is to look again.
+  func peerEnded()
+}
+
+extension IncomingLine {
+  func takeDescriptors(into received: inout ReceivedDescriptors) {}
+}
+
+extension ChannelError {
+  /// The error that a message of `byteCount` bytes meets, which is more than allowed.
+  static func tooLarge(_ byteCount: some BinaryInteger, limit: Int, _ direction: String) -> ChannelError {
+    ChannelError(
+      .messageTooLarge,
+      "a message of \(byteCount) bytes was \(direction), and this channel's maximumMessageSize is \(limit); "
+        + "raise it in Channel.Options on both sides, or send less at once")
+  }
+}

@@ -1,0 +1,237 @@
+import CInterprocess
+import Glibc
+import SystemPackage
+
+/// The word before each piece of a message in a ring: the ``Fragment`` it is in the lowest byte, and the length of the
+/// whole message above.
+private struct RingPieceHead {
+  static let byteCount = 8
+  var word: UInt64
+
+  init(_ kind: Fragment, total: Int) { word = UInt64(kind.rawValue) | UInt64(total) << 8 }
+  init(word: UInt64) { self.word = UInt64(littleEndian: word) }
+
+  var kind: Fragment? { Fragment(rawValue: UInt8(truncatingIfNeeded: word)) }
+  var total: UInt64 { word >> 8 }
+}
+
+/// Messages going into a ring.
+final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
+  // Sendable: its state is touched by one caller at a time (Channel's turn); the interrupter is for any thread.
+
+  private var producer: RingProducer
+  private let interrupter: RingInterrupter
+  private let peer: PeerLife
+  /// How much of a message goes into one record.
+  private let largestPiece: Int
+  private var sent: Int?
+  private var wanted = 0
+
+  init(_ producer: consuming RingProducer, _ peer: PeerLife) {
+    interrupter = producer.interrupter
+    // A quarter of the ring: while one piece is read another is written.
+    largestPiece = producer.maximumMessageSize / 2 - RingPieceHead.byteCount
+    self.producer = producer
+    self.peer = peer
+  }
+
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool {
+    let size = message.byteCount
+    if sent == nil, size <= largestPiece {
+      return try trySend(message, from: 0, size, RingPieceHead(.whole, total: size))
+    }
+    while sent == nil || sent.map({ $0 < size }) == true {
+      let done = sent ?? 0
+      let taken = min(largestPiece, size - done)
+      let head = RingPieceHead(sent == nil ? .first : .more, total: size)
+      guard try trySend(message, from: done, taken, head) else { return false }
+      sent = done + taken
+    }
+    sent = nil
+    return true
+  }
+
+  @inline(__always)
+  private func trySend(
+    _ message: RawSpan, from start: Int, _ count: Int, _ head: RingPieceHead
+  ) throws(ChannelError) -> Bool {
+    wanted = RingPieceHead.byteCount + count
+    do {
+      return try producer.trySend(head.word.littleEndian, message.extracting(start..<(start + count)))
+    } catch {
+      throw channelError(error)
+    }
+  }
+
+  private func channelError(_ error: InterprocessError) -> ChannelError {
+    switch error.errno {
+    case .brokenPipe, .connectionReset:
+      peer.sendingError ?? ChannelError(.peerClosed, "the other side has closed the channel")
+    case .timedOut: .timedOut("Channel.send", "the other side takes no more")
+    case .badMessage: ChannelError(.malformedMessage, "\(error)")
+    default: ChannelError(error)
+    }
+  }
+
+  func waitForRoom(by deadline: Deadline) throws(ChannelError) {
+    do {
+      try producer.waitForRoom(byteCount: wanted, by: deadline)
+    } catch {
+      throw channelError(error)
+    }
+  }
+
+  nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws {
+    do {
+      try await producer.link.suspend(from: producer.seen, by: deadline, "Channel.send")
+    } catch let error as InterprocessError {
+      throw channelError(error)
+    }
+  }
+
+  func abandon() -> Bool {
+    sent = nil
+    return true
+  }
+
+  func close() { producer.close() }
+
+  func peerEnded() {
+    if peer.state == .died { interrupter.peerDied() }
+  }
+}
+
+/// Messages coming out of a ring.
+final class RingIncomingLine: IncomingLine, @unchecked Sendable {
+  // Sendable: its state is touched by one caller at a time (Channel's turn); the interrupter is for any thread.
+
+  private var consumer: RingConsumer
+  private let interrupter: RingInterrupter
+  private let peer: PeerLife
+  private var buffer = MessageBuffer()
+  private var total: Int?
+
+  init(_ consumer: consuming RingConsumer, _ peer: PeerLife) {
+    interrupter = consumer.interrupter
+    self.consumer = consumer
+    self.peer = peer
+  }
+
+  func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
+    if total == nil { buffer.removeAll() }
+    while let size = try nextByteCount() {
+      try takePiece(size, limit: limit)
+      if buffer.count == total {
+        total = nil
+        return .message(buffer.bytes)
+      }
+    }
+    guard consumer.hasEnded else { return .nothing }
+    if total != nil { throw truncated }
+    return .end
+  }
+
+  @inline(__always)
+  private func nextByteCount() throws(ChannelError) -> Int? {
+    do {
+      return try consumer.tryNextByteCount()
+    } catch {
+      throw channelError(error)
+    }
+  }
+
+  /// Copies the piece that comes next, and checks the copy of its head.
+  @inline(__always)
+  private func takePiece(_ size: Int, limit: Int) throws(ChannelError) {
+    let count = size - RingPieceHead.byteCount
+    guard count >= 0 else { throw malformed }
+    let head = RingPieceHead(word: consumer.nextWord)
+    switch head.kind {
+    case .whole, .first:
+      guard head.total <= UInt64(limit) else { throw .tooLarge(head.total, limit: limit, "announced") }
+      buffer.removeAll()
+      total = Int(head.total)
+    case .more: break
+    case .wake, nil: throw malformed
+    }
+    guard let total, count <= total - buffer.count else { throw malformed }
+    do {
+      try buffer.append(room: count) { room in
+        consumer.copyNext(into: room)
+        return count
+      }
+    } catch {
+      throw ChannelError(error)
+    }
+    consumer.consume()
+  }
+
+  private var malformed: ChannelError {
+    ChannelError(.malformedMessage, "a piece of a message came that no channel has sent")
+  }
+
+  private var truncated: ChannelError {
+    ChannelError(
+      .truncatedMessage, "the other side ended in the middle of a message, \(buffer.count) bytes into it")
+  }
+
+  private func channelError(_ error: InterprocessError) -> ChannelError {
+    switch error.errno {
+    case .connectionReset:
+      total == nil
+        ? ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed")
+        : truncated
+    case .timedOut: .timedOut("Channel.receive", "no message came")
+    case .badMessage: ChannelError(.malformedMessage, "\(error)")
+    default: ChannelError(error)
+    }
+  }
+
+  func waitForMessage(by deadline: Deadline) throws(ChannelError) {
+    do {
+      _ = try consumer.waitForMessage(by: deadline)
+    } catch {
+      throw channelError(error)
+    }
+  }
+
+  nonisolated(nonsending) func waitForMessage(by deadline: Deadline) async throws {
+    do {
+      try await consumer.link.suspend(from: consumer.seen, by: deadline, "Channel.receive")
+    } catch let error as InterprocessError {
+      throw channelError(error)
+    }
+  }
+
+  func close() { consumer.close() }
+
+  func peerEnded() {
+    if peer.state == .died { interrupter.peerDied() }
+  }
+}
+
+extension RingProducer {
+  /// Sends a word and some bytes as one message, if there is room for it.
+  @inline(__always)
+  fileprivate mutating func trySend(_ word: UInt64, _ bytes: RawSpan) throws(InterprocessError) -> Bool {
+    guard var room = try tryReserve(MemoryLayout<UInt64>.size + bytes.byteCount) else { return false }
+    room.withUnsafeMutableBytes { room in
+      room.storeBytes(of: word, as: UInt64.self)
+      bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: room[8...]).copyMemory(from: $0) }
+    }
+    commit()
+    return true
+  }
+}
+
+extension RingConsumer {
+  /// The word that the next message begins with, copied: it has at least 8 bytes.
+  @inline(__always)
+  fileprivate var nextWord: UInt64 { nextMessage.withUnsafeBytes { $0.load(as: UInt64.self) } }
+
+  /// Copies what follows the next message's word into `room`, which is as large.
+  @inline(__always)
+  fileprivate func copyNext(into room: UnsafeMutableRawBufferPointer) {
+    nextMessage.withUnsafeBytes { room.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[8...])) }
+  }
+}

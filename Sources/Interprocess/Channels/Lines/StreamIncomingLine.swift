@@ -1,0 +1,152 @@
+import CInterprocess
+import Glibc
+import SystemPackage
+
+/// Messages coming out of a stream of bytes, framed as ``StreamFrame`` says.
+///
+/// It reads ahead: one system call brings many short messages. The bytes of a long one are read straight to where they
+/// stay.
+final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @unchecked Sendable {
+  // Sendable: its state is touched by one caller at a time (Channel's turn); closing waits for the turn as well.
+
+  private var source: Source
+
+  private let ahead = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+  private var aheadRange = 0..<0
+  /// The message that is too long for reading ahead, and what its head says.
+  private var long = MessageBuffer()
+  private var head: StreamFrame.Head?
+  /// What arrived and has not been claimed by a message's head yet, or by the receiver.
+  private var received: ReceivedDescriptors
+  private var claimed = 0
+
+  /// Has whoever waits here look again, where the kernel does not do that by itself.
+  private let wake: @Sendable () -> Void
+
+  /// - Parameter carriesDescriptors: whether messages may carry descriptors.
+  init(
+    _ source: consuming Source, carriesDescriptors: Bool = false, wake: @escaping @Sendable () -> Void = {}
+  ) {
+    self.source = source
+    self.wake = wake
+    received = ReceivedDescriptors(atMost: carriesDescriptors ? ReceivedDescriptors.mostPerMessage : 0)
+  }
+
+  deinit { ahead.deallocate() }
+
+  func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
+    if head == nil { forgetLast() }
+    while true {
+      if let message = try takeMessage(limit: limit) { return .message(message) }
+      switch try read(mayBlock: mayBlock) {
+      case .success(0) where isBetweenMessages: return .end
+      case .success(1...): continue
+      case .failure(.wouldBlock): return .nothing
+      case .failure(.connectionReset) where isBetweenMessages:
+        throw ChannelError(.peerDied, "the other side ended without closing the channel, or with messages unread")
+      case .success, .failure(.connectionReset):
+        let came = (head?.headSize ?? 0) + long.count + aheadRange.count
+        throw ChannelError(.truncatedMessage, "the other side ended in the middle of a message, \(came) bytes into it")
+      case .failure(let reason): throw ChannelError(InterprocessError(call: "read", errno: reason))
+      }
+    }
+  }
+
+  private var isBetweenMessages: Bool { head == nil && aheadRange.isEmpty }
+
+  /// The descriptors of the last message that nobody took are closed.
+  private func forgetLast() {
+    long.removeAll()
+    while claimed > 0 {
+      _ = received.takeFirst()
+      claimed -= 1
+    }
+  }
+
+  private func takeMessage(limit: Int) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    if head == nil {
+      guard let next = try StreamFrame.head(of: UnsafeRawBufferPointer(rebasing: ahead[aheadRange])) else { return nil }
+      guard next.byteCount <= UInt64(limit) else { throw .tooLarge(next.byteCount, limit: limit, "announced") }
+      guard Int(next.descriptors) <= received.count + received.surplus else {
+        throw ChannelError(.malformedMessage, "a message claims \(next.descriptors) descriptors that did not come")
+      }
+      head = next
+      aheadRange = (aheadRange.lowerBound + next.headSize)..<aheadRange.upperBound
+    }
+    guard let head else { return nil }
+    let size = Int(head.byteCount)
+    if long.count == 0, aheadRange.count >= size {
+      let start = aheadRange.lowerBound
+      aheadRange = (start + size)..<aheadRange.upperBound
+      finish(head)
+      return UnsafeRawBufferPointer(rebasing: ahead[start..<(start + size)])
+    }
+    // It may fit if the bytes before it make room; a longer one is put together elsewhere.
+    if size <= ahead.count, long.count == 0 { return nil }
+    try moveAheadToLong(atMost: size - long.count)
+    guard long.count == size else { return nil }
+    finish(head)
+    return long.bytes
+  }
+
+  private func finish(_ head: StreamFrame.Head) {
+    claimed = min(Int(head.descriptors), received.count)
+    self.head = nil
+  }
+
+  private func moveAheadToLong(atMost most: Int) throws(ChannelError) {
+    let count = min(most, aheadRange.count)
+    let piece = aheadRange.lowerBound..<(aheadRange.lowerBound + count)
+    try asChannelError { () throws(InterprocessError) in
+      try long.append(UnsafeRawBufferPointer(rebasing: ahead[piece]))
+    }
+    aheadRange = piece.upperBound..<aheadRange.upperBound
+  }
+
+  private func read(mayBlock: Bool) throws(ChannelError) -> Result<Int, Errno> {
+    if let head, Int(head.byteCount) > ahead.count { return try readLong(Int(head.byteCount), mayBlock) }
+    // The bytes that are left begin anew, so that there is room behind them.
+    if aheadRange.lowerBound > 0 {
+      ahead.copyMemory(from: UnsafeRawBufferPointer(rebasing: ahead[aheadRange]))
+      aheadRange = 0..<aheadRange.count
+    }
+    let room = UnsafeMutableRawBufferPointer(rebasing: ahead[aheadRange.upperBound...])
+    let result = source.read(into: room, receiving: &received, mayBlock: mayBlock)
+    if case .success(let count) = result { aheadRange = 0..<(aheadRange.count + count) }
+    return result
+  }
+
+  /// Reads more of a long message, straight to its place: as much as came already, or a megabyte, so that memory is
+  /// taken for what comes and not for what was announced.
+  private func readLong(_ size: Int, _ mayBlock: Bool) throws(ChannelError) -> Result<Int, Errno> {
+    var result = Result<Int, Errno>.success(0)
+    try asChannelError { () throws(InterprocessError) in
+      try long.append(room: min(size - long.count, max(1 << 20, long.count))) { room in
+        result = source.read(into: room, receiving: &received, mayBlock: mayBlock)
+        return (try? result.get()) ?? 0
+      }
+    }
+    return result
+  }
+
+  func takeDescriptors(into taken: inout ReceivedDescriptors) {
+    while claimed > 0, let descriptor = received.takeFirst() {
+      claimed -= 1
+      let number = descriptor.release().rawValue
+      taken.adopt(CollectionOfOne(number))
+    }
+  }
+
+  func waitForMessage(by deadline: Deadline) throws(ChannelError) {
+    let isReady = try asChannelError { () throws(InterprocessError) in try source.waitForBytes(by: deadline) }
+    if !isReady { throw .timedOut("Channel.receive", "no message came") }
+  }
+
+  nonisolated(nonsending) func waitForMessage(by deadline: Deadline) async throws {
+    try await source.waitForBytes(by: deadline)
+  }
+
+  func close() { source.close() }
+
+  func peerEnded() { wake() }
+}

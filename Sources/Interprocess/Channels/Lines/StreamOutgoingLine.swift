@@ -1,0 +1,83 @@
+import CInterprocess
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Messages going into a stream of bytes, framed as ``StreamFrame`` says.
+final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unchecked Sendable {
+  // Sendable: its state is touched by one caller at a time (Channel's turn); closing waits for the turn as well.
+
+  private var sink: Sink
+
+  /// Head and beginning of a message, so that a short one is one system call.
+  private let beginning = UnsafeMutableRawBufferPointer.allocate(byteCount: 32 << 10, alignment: 16)
+  private var beginningCount = 0
+  /// How many bytes of head and message have gone; `nil` between messages.
+  private var gone: Int?
+  private var headSize = 0
+
+  /// Has whoever waits here look again, where the kernel does not do that by itself.
+  private let wake: @Sendable () -> Void
+
+  init(_ sink: consuming Sink, wake: @escaping @Sendable () -> Void = {}) {
+    self.sink = sink
+    self.wake = wake
+  }
+
+  deinit { beginning.deallocate() }
+
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool {
+    if gone == nil { begin(message, descriptors) }
+    let total = headSize + message.byteCount
+    while let sent = gone, sent < total {
+      let result = message.withUnsafeBytes { storage in
+        let piece =
+          sent < beginningCount
+          ? UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(beginning)[sent..<beginningCount])
+          : UnsafeRawBufferPointer(rebasing: storage[(sent - headSize)...])
+        return sink.write(piece, passing: sent == 0 ? descriptors : [], mayBlock: mayBlock)
+      }
+      switch result {
+      case .success(let count): gone = sent + count
+      case .failure(.wouldBlock): return false
+      case .failure(.brokenPipe), .failure(.connectionReset):
+        throw ChannelError(.peerClosed, "the other side has closed the channel, or ended")
+      case .failure(let reason): throw ChannelError(InterprocessError(call: "write", errno: reason))
+      }
+    }
+    gone = nil
+    return true
+  }
+
+  private func begin(_ message: RawSpan, _ descriptors: [CInt]) {
+    let head = StreamFrame.Head(byteCount: UInt64(message.byteCount), descriptors: UInt32(descriptors.count))
+    StreamFrame.write(head, into: beginning)
+    headSize = head.headSize
+    let copied = min(message.byteCount, beginning.count - headSize)
+    message.withUnsafeBytes { storage in
+      UnsafeMutableRawBufferPointer(rebasing: beginning[headSize...])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: storage.prefix(copied)))
+    }
+    beginningCount = headSize + copied
+    gone = 0
+  }
+
+  func waitForRoom(by deadline: Deadline) throws(ChannelError) {
+    let isReady = try asChannelError { () throws(InterprocessError) in try sink.waitForRoom(by: deadline) }
+    if !isReady { throw .timedOut("Channel.send", "the other side takes no more") }
+  }
+
+  nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws {
+    try await sink.waitForRoom(by: deadline)
+  }
+
+  func abandon() -> Bool {
+    let isClean = gone == nil || gone == 0
+    gone = nil
+    return isClean
+  }
+
+  func close() { sink.close() }
+
+  func peerEnded() { wake() }
+}

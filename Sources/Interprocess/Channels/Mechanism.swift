@@ -1,0 +1,76 @@
+/// A way for bytes to travel between processes, and what it can do as a ``Channel``.
+public enum Mechanism: String, CaseIterable, Hashable, Sendable, Codable {
+  case file
+  case mappedFile = "mapped-file"
+  case pipe
+  case namedPipe = "named-pipe"
+  case socketPair = "socket-pair"
+  case unixSocket = "unix-socket"
+  case posixMessageQueue = "posix-message-queue"
+  case systemVMessageQueue = "system-v-message-queue"
+  case posixSharedMemory = "posix-shared-memory"
+  case systemVSharedMemory = "system-v-shared-memory"
+  case anonymousMemory = "anonymous-memory"
+  case ring
+}
+
+extension Mechanism {
+  /// Whether a channel over it goes both ways; `file` and `mappedFile` are mailboxes, with one end that sends and one
+  /// that receives.
+  public var isTwoWay: Bool { self != .file && self != .mappedFile }
+
+  /// Whether a message can carry descriptors.
+  public var carriesDescriptors: Bool { self == .socketPair || self == .unixSocket }
+
+  /// Whether the object it is made of has a name by which strangers find it, until it is unlinked. A channel over any
+  /// mechanism can be had by strangers all the same: ``ChannelListener`` hands them its end over a Unix socket.
+  public var isNamed: Bool {
+    switch self {
+    case .file, .mappedFile, .namedPipe, .unixSocket, .posixMessageQueue, .systemVMessageQueue, .posixSharedMemory,
+      .systemVSharedMemory:
+      true
+    case .pipe, .socketPair, .anonymousMemory, .ring: false
+    }
+  }
+
+  /// Whether the kernel itself keeps messages apart. Where it does not, a channel frames them.
+  public var keepsMessageBoundaries: Bool { self == .posixMessageQueue || self == .systemVMessageQueue }
+
+  /// The largest message the mechanism takes as a whole in bytes, as this machine is set; a channel cuts longer ones
+  /// and joins them again. `nil` where there is no such limit.
+  public var largestMessage: Int? {
+    switch self {
+    case .posixMessageQueue: QueueSizes.posixMessage
+    case .systemVMessageQueue: SystemVMessageQueue.largestMessage
+    default: nil
+    }
+  }
+
+  /// Whether a program in another language can be the other end with nothing of this package: streams are framed as
+  /// Python's `multiprocessing.connection` frames them.
+  public var isReadableByOtherLanguages: Bool {
+    switch self {
+    case .pipe, .namedPipe, .socketPair, .unixSocket: true
+    default: false
+    }
+  }
+
+  /// How many objects of the system a channel over it is made of, both ways: queues, segments, sockets and so on.
+  public var objectsPerChannel: Int {
+    switch self {
+    case .socketPair, .unixSocket: 1
+    case .pipe, .namedPipe: 2
+    // Beside two queues, the sockets by which each side knows that the other lives.
+    case .posixMessageQueue, .systemVMessageQueue: 3
+    // A file, two counters, and the sockets.
+    case .file: 4
+    case .mappedFile: 4
+    // Two rings, two bells, and the sockets.
+    case .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: 5
+    }
+  }
+}
+
+extension Mechanism: CustomStringConvertible {
+  public var description: String { rawValue }
+}

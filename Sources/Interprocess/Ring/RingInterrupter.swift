@@ -1,0 +1,81 @@
+import CInterprocess
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Tells one side of a ring from any thread what its memory does not: that the other side has died, or that it shall not
+/// wait any more. It wakes the side at once if it waits.
+///
+/// Whoever watches the other process calls it: a thread that waits for its pidfd, the event loop that sees its death
+/// pipe end, or the task that ``watch(_:)`` starts.
+public final class RingInterrupter: @unchecked Sendable {
+  // Sendable: everything is immutable but atomics, and the side's words in shared memory, which are atomics too.
+
+  /// Keeps the memory mapped.
+  private let place: RingPlace
+  private let side: RingSide
+  private let bell: EventCounter?
+  /// -1 without a bell.
+  let bellDescriptor: FileDescriptor
+  private let reasons = Atomic<UInt32>(0)
+
+  private static let peerDied: UInt32 = 1
+  private static let cancelled: UInt32 = 2
+
+  init(_ place: RingPlace, _ side: RingSide, bell: consuming EventCounter?) {
+    self.place = place
+    self.side = side
+    bellDescriptor = Self.descriptor(of: bell)
+    self.bell = bell
+  }
+
+  private static func descriptor(of bell: borrowing EventCounter?) -> FileDescriptor {
+    switch bell {
+    case .some(let bell): bell.descriptor.fileDescriptor
+    case .none: FileDescriptor(rawValue: -1)
+    }
+  }
+
+  func silenceBell() throws(InterprocessError) { _ = try bell?.tryTake() }
+
+  /// The other side's process has ended. The consumer still gets every message that was sent, and then an error with
+  /// `Errno.connectionReset`, unless the producer had closed the ring; the producer gets the error at once.
+  public func peerDied() { interrupt(Self.peerDied) }
+
+  /// From now on whatever would wait throws `Errno.canceled` instead; what need not wait goes on.
+  public func cancel() { interrupt(Self.cancelled) }
+
+  /// Calls ``peerDied()`` as soon as a process has ended, from a task that waits for it.
+  ///
+  /// In a forked child that runs no tasks, wait for the process on a thread instead.
+  ///
+  /// - Returns: the task, to cancel when the process is of no interest any more.
+  /// - Throws: `Errno.tooManyOpenFiles`: the task holds a descriptor of its own.
+  @discardableResult
+  public func watch(_ peer: borrowing ProcessHandle) throws(InterprocessError) -> Task<Void, Never> {
+    let number = peer.descriptor.rawValue
+    let copy = try systemCall("fcntl", "pidfd \(number)") { fcntl(number, F_DUPFD_CLOEXEC, 0) }
+    return Task { [weak self] in
+      let peer = ProcessHandle(adopting: OwnedDescriptor(adopting: copy))
+      // Cancelled, or there is no epoll to be had: then nothing is known of the process.
+      if (try? await peer.wait()) != nil { self?.peerDied() }
+    }
+  }
+
+  private func interrupt(_ reason: UInt32) {
+    // Pairs with the acquiring loads below: what was known before is seen by the side that is interrupted.
+    reasons.bitwiseOr(reason, ordering: .acquiringAndReleasing)
+    // Pairs with the fence between the side's setting of `waiting` and its last look (RingBarrier.heavy): either that
+    // look sees the reason, or this exchange comes after `waiting` was set and spoils the wait.
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    _ = side.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
+    // Whatever the word was: the other side may have died between exchanging it and the system call.
+    _ = ci_futex_wake(side.waiting, .max)
+    _ = try? bell?.tryAdd()
+  }
+
+  @inline(__always)
+  var isRaised: Bool { reasons.load(ordering: .acquiring) != 0 }
+  var isPeerDead: Bool { reasons.load(ordering: .acquiring) & Self.peerDied != 0 }
+  var isCancelled: Bool { reasons.load(ordering: .acquiring) & Self.cancelled != 0 }
+}

@@ -1,0 +1,208 @@
+import CInterprocess
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// What both sides do alike: tell the other one of a change, and wait for one.
+///
+/// Waiting is: look, spin for as long as that has paid off lately, ask to be woken, look once more, sleep.
+struct RingLink: ~Copyable {
+  let own: RingSide
+  let peer: RingSide
+  let place: RingPlace
+  let interrupter: RingInterrupter
+  let peerBell: EventCounter?
+  /// Whether publishing needs no fence: the ring's waiters call membarrier, and this process is registered for it.
+  private let isLight: Bool
+  private var spin = RingSpin()
+
+  /// However long the wait, the memory is looked at so often: a hostile peer can restore the futex word after it was
+  /// cleared, and then nobody would wake us. Tests that hunt for lost wake-ups set it higher.
+  var longestNap = Duration.seconds(1)
+
+  /// Where the barrier is refused, a wake-up may be lost.
+  private static let napWithoutBarrier = Duration.milliseconds(1)
+
+  init(
+    _ place: RingPlace, own: RingSide, peer: RingSide, bell: consuming EventCounter?, peerBell: consuming EventCounter?,
+    _ who: StaticString
+  ) throws(InterprocessError) {
+    // Pairs with the releasing store in close(): after a side that closed, its index stays as it is.
+    let (isFirst, found) = own.state.pointee.compareExchange(
+      expected: RingSide.absent, desired: RingSide.attached, ordering: .acquiringAndReleasing)
+    guard isFirst else {
+      let why = found == RingSide.closed ? "its \(who) has closed already" : "it has a \(who) already"
+      throw InterprocessError(call: "Ring", object: place.described, errno: .resourceBusy, remedy: why)
+    }
+    reach(.attaching)
+    self.place = place
+    self.own = own
+    self.peer = peer
+    isLight = place.isAsymmetric && RingBarrier.isAvailable
+    interrupter = RingInterrupter(place, own, bell: bell)
+    self.peerBell = peerBell
+  }
+
+  /// Whether the peer has closed. Read it before the peer's index: an index that is read later includes everything.
+  // Pairs with the releasing store in close().
+  @inline(__always)
+  var isPeerClosed: Bool { peer.state.pointee.load(ordering: .acquiring) == RingSide.closed }
+
+  /// Makes what was written before visible as far as `index`, and wakes the peer if it waits.
+  @inline(__always)
+  func publish(_ index: UInt64) {
+    reach(.beforeIndex)
+    // Pairs with the acquiring loads of the peer's index: in refill(), room(for:) and hasChanged(from:).
+    own.index.pointee.store(index, ordering: .releasing)
+    notify()
+  }
+
+  @inline(__always)
+  private func notify() {
+    // Pairs with heavy() in ask(): either this look sees the request, or the peer's last look sees the index.
+    RingBarrier.light(isEnough: isLight)
+    reach(.beforeLook)
+    if peer.waiting.pointee.load(ordering: .relaxed) != 0 { wakePeer() }
+  }
+
+  @inline(never)
+  private func wakePeer() {
+    reach(.beforeWake)
+    // Whoever takes the request fulfils it. Acquiring and releasing: what was published before is seen by who is woken.
+    let request = peer.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
+    reach(.beforeSystemCall)
+    if request & RingSide.asleep != 0 { _ = ci_futex_wake(peer.waiting, 1) }
+    if request & RingSide.armed != 0 { _ = try? peerBell?.tryAdd() }
+  }
+
+  /// Says that no more comes from this side.
+  func close() {
+    reach(.beforeClosing)
+    // Pairs with the acquiring load in isPeerClosed.
+    own.state.pointee.store(RingSide.closed, ordering: .releasing)
+    reach(.closed)
+    notify()
+  }
+}
+
+extension RingLink {
+  /// Whether there is anything new since the peer's index was `seen`.
+  @inline(__always)
+  private func hasChanged(from seen: UInt64) -> Bool {
+    // Pairs with the releasing store in publish().
+    peer.index.pointee.load(ordering: .acquiring) != seen || isPeerClosed || interrupter.isRaised
+  }
+
+  /// Returns when the peer's index is not `seen` any more, the peer has closed or died, or, rarely, for nothing.
+  ///
+  /// - Throws: `Errno.timedOut`; `Errno.canceled`.
+  @inline(never)
+  mutating func waitForChange(from seen: UInt64, by deadline: Deadline, _ call: StaticString) throws(InterprocessError)
+  {
+    try checkForCancellation(call)
+    if hasChanged(from: seen) { return }
+    let start = MonotonicTime.now
+    if spins(until: seen, from: start) { return }
+    while true {
+      let isCertain = ask(for: RingSide.asleep)
+      reach(.beforeLastLook)
+      if hasChanged(from: seen) { break }
+      let nap = isCertain ? longestNap : min(longestNap, Self.napWithoutBarrier)
+      reach(.beforeSleep)
+      deadline.sleep(on: own.waiting, while: RingSide.asleep, atMost: nap)
+      reach(.afterSleep)
+      if hasChanged(from: seen) || deadline.hasPassed { break }
+    }
+    // Relaxed: if the peer has exchanged it meanwhile, its system call wakes nobody.
+    own.waiting.pointee.store(0, ordering: .relaxed)
+    spin.slept(since: start)
+    try checkForCancellation(call)
+    if !hasChanged(from: seen) { throw InterprocessError(call: "\(call)", object: place.described, errno: .timedOut) }
+  }
+
+  /// Asks the peer to wake this side, or to ring its bell, at its next change. Look once more before you wait.
+  ///
+  /// - Returns: whether a change after that look is certain to wake.
+  private func ask(for request: UInt32) -> Bool {
+    reach(.beforeFlag)
+    own.waiting.pointee.store(request, ordering: .relaxed)
+    reach(.beforeBarrier)
+    return RingBarrier.heavy(isAsymmetric: place.isAsymmetric)
+  }
+
+  /// Looks for a change for a while, if that is worth its while.
+  mutating func spins(until seen: UInt64, from start: Int64) -> Bool {
+    guard spin.begins(own: own, peer: peer) else { return false }
+    repeat {
+      for _ in 0..<RingSpin.looksAtOnce {
+        if hasChanged(from: seen) {
+          spin.paidOff()
+          return true
+        }
+        ci_spin_pause()
+      }
+    } while spin.goesOn(since: start)
+    return false
+  }
+
+  /// Asks for the bell. See ``RingConsumer/armBell()``.
+  ///
+  /// - Returns: whether nothing has changed: the bell is worth waiting for.
+  func armBell(from seen: UInt64, _ call: StaticString) throws(InterprocessError) -> Bool {
+    guard bell.rawValue >= 0 else {
+      throw .refused(call, place.described, "this side was attached without a bell; give it an EventCounter")
+    }
+    let isCertain = ask(for: RingSide.armed)
+    reach(.beforeLastLook)
+    if !hasChanged(from: seen) && isCertain { return true }
+    own.waiting.pointee.store(0, ordering: .relaxed)
+    if !isCertain, !hasChanged(from: seen) {
+      throw InterprocessError(call: "membarrier", object: place.described, errno: .notSupported)
+    }
+    return false
+  }
+
+  /// Suspends until the bell rings, the deadline passes or the task is cancelled.
+  nonisolated(nonsending) mutating func suspend(
+    from seen: UInt64, by deadline: Deadline, _ call: StaticString
+  ) async throws {
+    try checkForCancellation(call)
+    if spins(until: seen, from: MonotonicTime.now) { return }
+    let start = MonotonicTime.now
+    guard try armBell(from: seen, call) else { return }
+    defer {
+      own.waiting.pointee.store(0, ordering: .relaxed)
+      spin.slept(since: start)
+    }
+    try await becomeReady(bell, .readable, by: deadline, for: call)
+    try silenceBell()
+  }
+
+  private func checkForCancellation(_ call: StaticString) throws(InterprocessError) {
+    if interrupter.isCancelled {
+      throw InterprocessError(call: "\(call)", object: place.described, errno: .canceled)
+    }
+  }
+}
+
+extension RingLink {
+  var bell: FileDescriptor { interrupter.bellDescriptor }
+
+  func silenceBell() throws(InterprocessError) { try interrupter.silenceBell() }
+}
+
+extension RingPlace {
+  /// The other side's process is gone without having closed.
+  func peerDied(_ call: StaticString) -> InterprocessError {
+    InterprocessError(
+      call: "\(call)", object: described, errno: .connectionReset,
+      remedy: "the process at the other end has died; make a new ring with its successor")
+  }
+
+  /// The other side has written what no producer or consumer writes.
+  func broken(_ call: StaticString, _ what: String) -> InterprocessError {
+    InterprocessError(
+      call: "\(call)", object: described, errno: .badMessage,
+      remedy: "the process at the other end has written \(what); do without it")
+  }
+}

@@ -1,0 +1,61 @@
+import CInterprocess
+import Glibc
+import Synchronization
+
+/// How long a side spins before it sleeps: for as long as has paid off lately, 50 us at most, and not at all while the
+/// other side runs on the same processor, which it would keep from doing what is waited for.
+struct RingSpin {
+  /// What sleeping and being woken costs across two processors, where idle ones halt.
+  private static let longest: Int64 = 50_000
+  private static let shortest: Int64 = 1_000
+  /// Who was woken so soon would rather have spun.
+  private static let soon: Int64 = 4 * longest
+
+  static let looksAtOnce = 16
+
+  private var budget = longest
+  /// What this side has told the other of itself; to write it again would cost the other a cache miss.
+  private var toldProcessor: UInt32 = 0
+
+  /// Whether spinning makes sense now.
+  mutating func begins(own: RingSide, peer: RingSide) -> Bool {
+    let processor = UInt32(truncatingIfNeeded: ci_current_processor() &+ 1)
+    if processor != toldProcessor {
+      // Relaxed, here and where it is read: a hint, which may be old.
+      own.processor.pointee.store(processor, ordering: .relaxed)
+      toldProcessor = processor
+    }
+    return budget > 0 && peer.processor.pointee.load(ordering: .relaxed) != processor
+  }
+
+  func goesOn(since start: Int64) -> Bool { MonotonicTime.now - start < budget }
+
+  mutating func paidOff() { budget = min(Self.longest, budget + budget / 4 + Self.shortest) }
+
+  /// After a wait in vain and a sleep.
+  mutating func slept(since start: Int64) {
+    if MonotonicTime.now - start < Self.soon {
+      budget = min(Self.longest, 2 * budget + Self.shortest)
+    } else {
+      budget = budget / 2 < Self.shortest ? 0 : budget / 2
+    }
+  }
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+enum MonotonicTime {
+  static var now: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+}
+
+extension Deadline {
+  /// Sleeps on a futex for as long as it is `value`, `longest` at most, and not beyond the deadline.
+  func sleep(on word: UnsafeMutablePointer<Atomic<UInt32>>, while value: UInt32, atMost longest: Duration) {
+    let nap = remaining.map { min($0, longest) } ?? longest
+    // Whatever it returns means "look again".
+    Deadline(nap).withRemaining { _ = ci_futex_wait(word, value, $0) }
+  }
+}

@@ -1,0 +1,20 @@
+/// The places between which a side may die, for tests that kill it there. In release builds nothing is left of them.
+package enum RingStep: String, CaseIterable, Sendable {
+  case attaching
+  case beforeLength, beforePayload, amidPayload, beforeIndex, beforeLook, beforeWake, beforeSystemCall
+  case beforeRead, afterRead, beforeHead
+  case beforeFlag, beforeBarrier, beforeLastLook, beforeSleep, afterSleep
+  case beforeClosing, closed
+
+  #if DEBUG
+    /// Called at each step, on the thread of the side. Set before any ring is used.
+    nonisolated(unsafe) package static var hook: (@Sendable (RingStep) -> Void)?
+  #endif
+}
+
+@inline(__always)
+func reach(_ step: @autoclosure () -> RingStep) {
+  #if DEBUG
+    RingStep.hook?(step())
+  #endif
+}
