@@ -21,7 +21,7 @@ extension SystemVMessageQueue {
   /// Receives the next message of a selection; the task is suspended while there is none.
   ///
   /// The corresponding C function is `msgrcv`. It waits on a thread of its own, since there is no descriptor to wait for.
-  /// See ``receive(_:timeout:)-(Selection,Duration?)``.
+  /// See the blocking `receive(_:timeout:)`.
   ///
   /// - Throws: ``InterprocessError``; `CancellationError` when the task is cancelled before a message came: none is lost,
   ///   one that came at the same moment is returned.
