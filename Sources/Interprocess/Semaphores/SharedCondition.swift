@@ -7,7 +7,7 @@ import SystemPackage
 /// ```swift
 /// try mutex.withLock { lock in                       // one process
 ///   try filled.wait(with: &lock) { queue.isEmpty }
-///   …
+///   work(queue)
 /// }
 /// try mutex.withLock { _ in queue.append(work) }     // another one
 /// try filled.notifyOne()

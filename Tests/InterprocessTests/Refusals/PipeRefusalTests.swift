@@ -38,19 +38,21 @@ struct PipeRefusalTests {
     expectRefusal("ioctl", .badFileDescriptor, nil) { _ = try pipe.writer.bytesWaiting() }
     var other = try Pipe()
     try other.reader.close()
-    expectRefusal("write", .brokenPipe, "the other side has closed; 0 of 2 bytes were written") {
+    expectRefusal("write", .brokenPipe, "the other side has closed; 0 of 2 bytes were written", afterClosing: true) {
       try other.writer.write([1, 2])
     }
-    expectRefusal("write", .brokenPipe, "the other side has closed") { _ = try other.writer.tryWrite([1]) }
-    expectRefusal("vmsplice", .brokenPipe, nil) {
+    expectRefusal("write", .brokenPipe, "the other side has closed", afterClosing: true) {
+      _ = try other.writer.tryWrite([1])
+    }
+    expectRefusal("vmsplice", .brokenPipe, nil, afterClosing: true) {
       try [UInt8](repeating: 1, count: 10).withUnsafeBytes { _ = try other.writer.vmsplice(lending: $0) }
     }
     let source = try Pipe()
-    try source.writer.write([1])
-    expectRefusal("splice", .brokenPipe, "the other side has closed") {
+    expectRefusal("splice", .brokenPipe, "the other side has closed", afterClosing: true) {
+      try source.writer.write([1])
       _ = try source.reader.splice(upTo: 1, into: other.writer)
     }
-    expectRefusal("tee", .brokenPipe, "the other side has closed") {
+    expectRefusal("tee", .brokenPipe, "the other side has closed", afterClosing: true) {
       _ = try source.reader.tee(upTo: 1, into: other.writer)
     }
     expectRefusal("close", .badFileDescriptor, nil) {

@@ -5,13 +5,18 @@ import Testing
 
 /// Expects that a call is refused for a reason, and that a person is told which call it was, why, and what to do.
 ///
-/// - Parameter remedy: a part of it; `nil` where there is none.
+/// - Parameters:
+///   - remedy: a part of it; `nil` where there is none.
+///   - afterClosing: whether it is refused because something was closed: a program that another test starts has a copy
+///     of it for a moment.
 func expectRefusal(
-  _ call: String, _ reason: Errno, _ remedy: String?, sourceLocation: SourceLocation = #_sourceLocation,
-  by body: () throws -> Void
+  _ call: String, _ reason: Errno, _ remedy: String?, afterClosing: Bool = false,
+  sourceLocation: SourceLocation = #_sourceLocation, by body: () throws -> Void
 ) {
+  let deadline = ContinuousClock.now + generous
   do {
     try body()
+    while afterClosing, ContinuousClock.now < deadline { try body() }
     Issue.record("\(call) was not refused", sourceLocation: sourceLocation)
   } catch let error as InterprocessError {
     let message = "\(error)"

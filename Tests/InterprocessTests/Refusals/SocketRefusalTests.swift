@@ -22,7 +22,9 @@ struct SocketRefusalTests {
     expectRefusal("connect", .noSuchFileOrDirectory, "nobody listens there; the server has to come first") {
       try connect(absent)
     }
-    expectRefusal("connect", .connectionRefused, "its server is gone; start it again") { try connect(dead) }
+    expectRefusal("connect", .connectionRefused, "its server is gone; start it again", afterClosing: true) {
+      try connect(dead)
+    }
     expectRefusal("connect", .protocolWrongTypeForSocket, "another kind of socket is there") {
       _ = try MessageSocket(connectingTo: stream, kind: .sequencedPacket)
     }
@@ -105,8 +107,8 @@ struct SocketRefusalTests {
       try pair.first.write([1], passing: Array(repeating: pair.first.fileDescriptor, count: 254))
     }
     try pair.second.close()
-    expectRefusal("send", .brokenPipe, "the other side has closed") { try pair.first.write([1]) }
-    expectRefusal("sendmsg", .brokenPipe, "the other side has closed") {
+    expectRefusal("send", .brokenPipe, "the other side has closed", afterClosing: true) { try pair.first.write([1]) }
+    expectRefusal("sendmsg", .brokenPipe, "the other side has closed", afterClosing: true) {
       try pair.first.write([1], passing: [pair.first.fileDescriptor])
     }
   }
@@ -124,7 +126,7 @@ struct SocketRefusalTests {
     expectRefusal("sendmsg", .noSuchFileOrDirectory, "nobody ever received there; the receiver has to come first") {
       try lonely.send([1], to: absent)
     }
-    expectRefusal("sendmsg", .connectionRefused, "its receiver is gone; start it again") {
+    expectRefusal("sendmsg", .connectionRefused, "its receiver is gone; start it again", afterClosing: true) {
       try lonely.send([1], to: dead)
     }
     expectRefusal("getsockopt", .socketNotConnected, "nobody is at the other end") { _ = try lonely.peerCredentials() }
@@ -144,8 +146,12 @@ struct SocketRefusalTests {
     }
     try packets.second.close()
     // It has left messages unread, and is gone for good afterwards.
-    expectRefusal("sendmsg", .connectionReset, "the other side has closed") { try packets.first.send([1]) }
-    expectRefusal("sendmsg", .brokenPipe, "the other side has closed") { try packets.first.send([1]) }
+    expectRefusal("sendmsg", .connectionReset, "the other side has closed", afterClosing: true) {
+      try packets.first.send([1])
+    }
+    expectRefusal("sendmsg", .brokenPipe, "the other side has closed", afterClosing: true) {
+      try packets.first.send([1])
+    }
 
     var others = try MessageSocket.pair(.sequencedPacket)
     try others.first.send([1])
