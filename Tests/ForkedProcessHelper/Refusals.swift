@@ -8,6 +8,7 @@ func refusalScenario(_ name: String) throws -> Bool {
   case "refusals-of-another-user": try refusalsOfAnotherUser()
   case "refusals-of-user-limits": try refusalsOfUserLimits()
   case "refusals-of-process-limits": try refusalsOfProcessLimits()
+  case "refusal-of-addresses": try refusalOfAddresses()
   case "refusals-of-kernel-limits": try refusalsOfKernelLimits()
   case "refusals-of-full-memory": try refusalsOfFullMemory()
   case "refusals-injected": try refusalsInjected()

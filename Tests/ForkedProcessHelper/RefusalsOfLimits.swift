@@ -57,13 +57,18 @@ func refusalsOfProcessLimits() throws {
       _ = try MappedFile(creating: directory.path.appending("large"), byteCount: 1 << 20)
     }
   }
+  try refusalsWithoutDescriptors(in: directory.path)
+}
+
+/// A file that does not fit among the addresses that a process may have.
+func refusalOfAddresses() throws {
+  let directory = try TemporaryDirectory()
   let sparse = directory.path.appending("sparse")
   _ = try MappedFile(creating: sparse, byteCount: 1)
   truncate(sparse.string, 1 << 42)
   provoke("MappedFile(opening:), RLIMIT_AS") {
     try limiting(Limit.addresses, to: 1 << 41) { _ = try MappedFile(opening: sparse, readOnly: true) }
   }
-  try refusalsWithoutDescriptors(in: directory.path)
 }
 
 /// Everything that needs a descriptor, in a process that may have no more.

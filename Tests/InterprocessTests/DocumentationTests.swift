@@ -47,6 +47,7 @@ private struct Snippet {
     import SystemPackage
 
     func handle(_ message: POSIXMessageQueue.Message) {}
+    let job = 1
     func work() {}
     func work(_ queue: [Int]) {}
     func repair() {}

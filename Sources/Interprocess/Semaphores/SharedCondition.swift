@@ -9,7 +9,7 @@ import SystemPackage
 ///   try filled.wait(with: &lock) { queue.isEmpty }
 ///   work(queue)
 /// }
-/// try mutex.withLock { _ in queue.append(work) }     // another one
+/// try mutex.withLock { _ in queue.append(job) }      // another one
 /// try filled.notifyOne()
 /// ```
 ///

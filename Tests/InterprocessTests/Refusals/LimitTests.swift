@@ -29,6 +29,13 @@ struct LimitTests {
       "this user's queues would take more than RLIMIT_MSGQUEUE (1000 bytes)")
     told.expect(
       "MappedFile(creating:), RLIMIT_FSIZE", .fileTooLarge, "1048576 bytes are more than a file may have")
+  }
+
+  @Test(
+    "a mapping that finds no room among the addresses says so",
+    .disabled(if: Sanitizer.isPresent, "\(Sanitizer.absence)"))
+  func addresses() throws {
+    let told = try Refusals.run("refusal-of-addresses")
     told.expect("MappedFile(opening:), RLIMIT_AS", .noMemory, "there is no room for it among this process's addresses")
   }
 
