@@ -72,7 +72,7 @@ func scenario(_ name: String) throws {
   case "half-way":
     try initializersThatFailHalfWay()
   default:
-    if try !lockScenario(name) { say("unknown scenario") }
+    if try !lockScenario(name), try !refusalScenario(name) { say("unknown scenario") }
   }
 }
 

@@ -63,7 +63,9 @@ struct MappingTests {
     }
   }
 
-  @Test("memory is locked in RAM, does not go while it is, and is unlocked again")
+  @Test(
+    "memory is locked in RAM, does not go while it is, and is unlocked again",
+    .disabled(if: Sanitizer.isPresent, "\(Sanitizer.absence)"))
   func locking() throws {
     let memory = try AnonymousMemory(byteCount: 2 * page)
     try memory.mapping.lockInRAM()

@@ -6,7 +6,7 @@ public import SystemPackage
 ///
 /// ```swift
 /// let lock = try FileLock(creatingIfAbsent: "/var/lib/jobs/lock")
-/// try lock.withLock { … }
+/// try lock.withLock { work() }
 /// let record = try lock.acquire(.shared, range: 512..<1024, timeout: .seconds(1))
 /// ```
 ///

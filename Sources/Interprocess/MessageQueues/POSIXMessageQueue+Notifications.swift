@@ -18,7 +18,7 @@ extension POSIXMessageQueue {
   /// arrives in the empty queue.
   ///
   /// ```swift
-  /// for try await _ in queue.notifications() {
+  /// for try await _ in try queue.notifications() {
   ///   while let message = try queue.tryReceive() { handle(message) }
   /// }
   /// ```

@@ -1,5 +1,6 @@
 import CInterprocess
 import Glibc
+import SystemPackage
 
 extension SystemVMessageQueue {
   /// What the kernel keeps about a queue (`msqid_ds`).
@@ -64,12 +65,20 @@ extension SystemVMessageQueue {
     guard maximumBytes >= 0 else { throw .refused("msgctl", described, "\(maximumBytes) bytes; ask for 0 or more") }
     var status = try rawStatus()
     status.msg_qbytes = msglen_t(maximumBytes)
-    try set(status)
+    let most = KernelParameter("kernel.msgmnb")
+    func remedy(_ reason: Errno) -> String? {
+      guard reason == .notPermitted, let value = most.value, maximumBytes > value else { return nil }
+      return "only the superuser goes above \(most.described)"
+    }
+    try set(status, remedy)
   }
 
-  private func set(_ status: msqid_ds) throws(InterprocessError) {
+  private func set(
+    _ status: msqid_ds, _ remedy: (Errno) -> String? = { _ in nil }
+  ) throws(InterprocessError) {
     var new = status
-    try systemCall("msgctl", described, remedy: Self.statusRemedy) { msgctl(id, IPC_SET, &new) }
+    func either(_ reason: Errno) -> String? { remedy(reason) ?? Self.statusRemedy(reason) }
+    try systemCall("msgctl", described, remedy: either) { msgctl(id, IPC_SET, &new) }
   }
 
   private func rawStatus() throws(InterprocessError) -> msqid_ds {

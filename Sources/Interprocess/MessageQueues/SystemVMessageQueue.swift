@@ -77,7 +77,9 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   ///
   /// The corresponding C function is `msgget`.
   ///
-  /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`.
+  /// Whether this user may send or receive shows when it does.
+  ///
+  /// - Throws: `Errno.noSuchFileOrDirectory`.
   public init(opening key: SystemVKey) throws(InterprocessError) {
     try self.init(.key(key, flags: 0), [])
   }
@@ -116,7 +118,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   ///   - message: at most `kernel.msgmax` bytes (8192 unless raised); may be empty.
   ///   - type: a positive number.
   ///   - timeout: how long to wait for room; `nil` waits for ever.
-  /// - Throws: `Errno.timedOut`; `Errno.identifierRemoved` when the queue is removed meanwhile.
+  /// - Throws: `Errno.timedOut`; `Errno.identifierRemoved` when the queue is removed meanwhile; `Errno.permissionDenied`.
   public func send(_ message: RawSpan, type: Int, timeout: Duration? = nil) throws(InterprocessError) {
     let deadline = Deadline(timeout)
     if !deadline.isNever, try trySend(message, type: type) { return }

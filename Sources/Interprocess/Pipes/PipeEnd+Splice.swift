@@ -35,7 +35,7 @@ extension PipeReader where Self: ~Copyable {
   /// The corresponding C function is `tee`. Called again before anything was read, it copies the same bytes again.
   ///
   /// - Returns: how many bytes were copied, at least one; 0 when this pipe's writers have closed.
-  /// - Throws: as ``splice(upTo:into:timeout:)``.
+  /// - Throws: as `splice(upTo:into:timeout:)`.
   public func tee(
     upTo count: Int, into writer: borrowing some PipeWriter & ~Copyable, timeout: Duration? = nil
   ) throws(InterprocessError) -> Int {

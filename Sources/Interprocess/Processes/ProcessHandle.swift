@@ -44,7 +44,12 @@ public struct ProcessHandle: ~Copyable, Sendable {
   ///   `Errno.invalidArgument` when there is no such signal.
   public func signal(_ signal: CInt) throws(InterprocessError) {
     func remedy(_ reason: Errno) -> String? {
-      reason == .noSuchProcess ? "it has ended, and been reaped" : nil
+      switch reason {
+      case .noSuchProcess: "it has ended, and been reaped"
+      case .notPermitted: "the process is another user's"
+      case .invalidArgument: "there is no signal \(signal)"
+      default: nil
+      }
     }
     try systemCall("pidfd_send_signal", described, remedy: remedy) {
       ci_pidfd_send_signal(descriptor.rawValue, signal)

@@ -7,9 +7,9 @@ import SystemPackage
 /// ```swift
 /// try mutex.withLock { lock in                       // one process
 ///   try filled.wait(with: &lock) { queue.isEmpty }
-///   …
+///   work(queue)
 /// }
-/// try mutex.withLock { _ in queue.append(work) }     // another one
+/// try mutex.withLock { _ in queue.append(job) }      // another one
 /// try filled.notifyOne()
 /// ```
 ///

@@ -6,7 +6,7 @@ extension SystemVSemaphoreSet {
   /// Performs all operations at once; the task is suspended until each of them is possible.
   ///
   /// The corresponding C function is `semtimedop`. It waits on a thread of its own, since there is no descriptor to wait
-  /// for. See ``perform(_:timeout:)-([Operation],Duration?)``.
+  /// for. See the blocking `perform(_:timeout:)`.
   ///
   /// - Throws: ``InterprocessError``; `CancellationError` when the task is cancelled first: nothing was performed then.
   public func perform(_ operations: [Operation], timeout: Duration? = nil) async throws {
@@ -26,7 +26,7 @@ extension SystemVSemaphoreSet {
 
   /// Takes one from a semaphore; the task is suspended while it is 0.
   ///
-  /// See ``perform(_:timeout:)-([Operation],Duration?)``. With undo it is taken back when this process ends; undo belongs
+  /// See the blocking `perform(_:timeout:)`. With undo it is taken back when this process ends; undo belongs
   /// to the process on Linux, whichever of its threads performed it.
   public func acquire(_ index: UInt16 = 0, undo: Bool = false, timeout: Duration? = nil) async throws {
     try await perform([Operation(index: index, change: -1, undo: undo)], timeout: timeout)

@@ -189,12 +189,12 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     }
   }
 
-  /// Takes one from a semaphore, waiting while it is 0. See ``perform(_:timeout:)``.
+  /// Takes one from a semaphore, waiting while it is 0. See `perform(_:timeout:)`.
   public func acquire(_ index: UInt16 = 0, undo: Bool = false, timeout: Duration? = nil) throws(InterprocessError) {
     try performOne(Operation(index: index, change: -1, undo: undo), timeout)
   }
 
-  /// Adds one to a semaphore. See ``perform(_:timeout:)``.
+  /// Adds one to a semaphore. See `perform(_:timeout:)`.
   public func release(_ index: UInt16 = 0, undo: Bool = false) throws(InterprocessError) {
     try performOne(Operation(index: index, change: 1, undo: undo), nil)
   }

@@ -25,6 +25,8 @@ extension OwnedDescriptor {
     func remedy(_ reason: Errno) -> String? {
       switch reason {
       case .noSpace: "no room for \(byteCount) bytes; df tells how full it is, /dev/shm for shared memory"
+      case .noMemory: "there is not so much memory: \(byteCount) bytes"
+      case .diskQuotaExceeded: "this user's disk quota is used up; remove files, or have it raised"
       case .fileTooLarge: "\(byteCount) bytes are more than a file may have"
       default: resizingRemedy(for: reason)
       }

@@ -70,9 +70,11 @@ extension SystemVSharedMemory {
   ///   past `RLIMIT_MEMLOCK`.
   public func lockInRAM() throws(InterprocessError) {
     func remedy(_ reason: Errno) -> String? {
-      let limit = ResourceLimit.lockedMemoryBytes.current.map { " (\($0))" } ?? ""
-      return reason == .noMemory
-        ? "this user may lock no more; raise RLIMIT_MEMLOCK\(limit) with ulimit -l" : Self.useRemedy(reason)
+      let limit = ResourceLimit.lockedMemoryBytes.current
+      // EPERM means both: the limit is 0, or the segment is another user's.
+      guard reason == .noMemory || reason == .notPermitted && limit == 0 else { return Self.useRemedy(reason) }
+      let described = limit.map { " (\($0))" } ?? ""
+      return "this user may lock no more; raise RLIMIT_MEMLOCK\(described) with ulimit -l"
     }
     try systemCall("shmctl", described, remedy: remedy) { shmctl(id, SHM_LOCK, nil) }
   }

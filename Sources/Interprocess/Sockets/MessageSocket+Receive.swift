@@ -42,7 +42,8 @@ extension MessageSocket {
   /// - Returns: its length and sender; `nil` when the other side of a sequenced packet socket has closed and everything
   ///   was received. A foreign program's empty sequenced packet is told from the end only while its sender is open.
   /// - Throws: `Errno.messageTooLong` when `buffer` has less room than the message had bytes: its beginning is in the
-  ///   buffer, the rest is lost; `Errno.timedOut`; `Errno.connectionReset` when a datagram peer has closed.
+  ///   buffer, the rest is lost; `Errno.timedOut`; `Errno.connectionReset` when the other side of a sequenced packet
+  ///   socket has closed and not received everything. Of a datagram peer that has closed nothing is told.
   public func receive(
     into buffer: inout OutputRawSpan, timeout: Duration? = nil
   ) throws(InterprocessError) -> Arrival? {

@@ -40,7 +40,7 @@ extension UnixSocket {
   ///
   /// The corresponding C function is `getsockopt` with `SO_PEERPIDFD`, of Linux 6.5.
   ///
-  /// - Throws: `Errno.noProtocolOption` where the kernel does not have it; `Errno.noSuchProcess` when the process has
+  /// - Throws: `Errno.protocolNotAvailable` where the kernel does not have it; `Errno.noSuchProcess` when the process has
   ///   ended and been reaped, where the kernel says so; `Errno.noData` when nobody is there.
   public func peerProcess() throws(InterprocessError) -> ProcessHandle { try ProcessHandle(peerOf: descriptor) }
 }

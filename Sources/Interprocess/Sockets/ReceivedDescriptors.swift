@@ -7,7 +7,7 @@ import SystemPackage
 /// ```swift
 /// var received = ReceivedDescriptors(atMost: 1)
 /// let request = try socket.read(upTo: 100, receiving: &received)
-/// guard let file = received.takeFirst() else { ... }
+/// guard let file = received.takeFirst() else { return }
 /// ```
 public struct ReceivedDescriptors: ~Copyable, Sendable {
   /// How many descriptors one message may carry: 253, the kernel's `SCM_MAX_FD`.

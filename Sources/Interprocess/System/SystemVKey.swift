@@ -34,7 +34,9 @@ public struct SystemVKey: RawRepresentable, Hashable, Sendable {
   /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`; `Errno.invalidArgument` when `project` is 0.
   public init(file path: FilePath, project: UInt8) throws(InterprocessError) {
     guard project != 0 else { throw .refused("ftok", "\"\(path)\"", "the project number has to be 1 to 255") }
-    let key = try systemCall("ftok", "\"\(path)\"") { path.withPlatformString { ftok($0, CInt(project)) } }
+    let key = try systemCall("ftok", "\"\(path)\"", remedy: naming("file")) {
+      path.withPlatformString { ftok($0, CInt(project)) }
+    }
     guard let checked = SystemVKey(rawValue: key) else {
       throw .refused("ftok", "\"\(path)\"", "this file gives the key 0, which means private; use another number")
     }

@@ -75,6 +75,11 @@ struct DescriptorSource<Calls: StreamCalls>: ~Copyable, ByteSource {
 }
 
 extension OwnedDescriptor {
+  /// Suspends until a channel's descriptor is ready.
+  nonisolated(nonsending) func becomeReady(_ readiness: Readiness, by deadline: Deadline) async throws {
+    try await Interprocess.becomeReady(fileDescriptor, readiness, by: deadline, for: "epoll_wait")
+  }
+
   /// Reads a stream socket once, with the descriptors that came. Some may be lost where this process can have no more.
   fileprivate func receiveBytes(
     into buffer: UnsafeMutableRawBufferPointer, receiving received: inout ReceivedDescriptors, mayBlock: Bool
