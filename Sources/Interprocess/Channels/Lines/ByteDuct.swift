@@ -43,7 +43,7 @@ struct DescriptorSink<Calls: StreamCalls>: ~Copyable, ByteSink {
   }
 
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws {
-    try await descriptor.becomeReady(.writable, by: deadline)
+    try await descriptor.suspend(until: .writable, by: deadline)
   }
 
   mutating func close() { try? descriptor.close() }
@@ -68,7 +68,7 @@ struct DescriptorSource<Calls: StreamCalls>: ~Copyable, ByteSource {
   }
 
   nonisolated(nonsending) func waitForBytes(by deadline: Deadline) async throws {
-    try await descriptor.becomeReady(.readable, by: deadline)
+    try await descriptor.suspend(until: .readable, by: deadline)
   }
 
   mutating func close() { try? descriptor.close() }
@@ -76,8 +76,8 @@ struct DescriptorSource<Calls: StreamCalls>: ~Copyable, ByteSource {
 
 extension OwnedDescriptor {
   /// Suspends until a channel's descriptor is ready.
-  nonisolated(nonsending) func becomeReady(_ readiness: Readiness, by deadline: Deadline) async throws {
-    try await Interprocess.becomeReady(fileDescriptor, readiness, by: deadline, for: "epoll_wait")
+  nonisolated(nonsending) func suspend(until readiness: Readiness, by deadline: Deadline) async throws {
+    try await becomeReady(fileDescriptor, readiness, by: deadline, for: "epoll_wait")
   }
 
   /// Reads a stream socket once, with the descriptors that came. Some may be lost where this process can have no more.

@@ -58,7 +58,7 @@ struct FileCircle: ~Copyable, Sendable {
   }
 
   nonisolated(nonsending) func wait(by deadline: Deadline) async throws {
-    try await mine.descriptor.becomeReady(.readable, by: deadline)
+    try await mine.descriptor.suspend(until: .readable, by: deadline)
   }
 }
 

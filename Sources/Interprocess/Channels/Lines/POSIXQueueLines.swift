@@ -63,7 +63,7 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
   }
 
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws {
-    try await queue.becomeReady(.writable, by: deadline)
+    try await queue.suspend(until: .writable, by: deadline)
   }
 
   func abandon() -> Bool {
@@ -131,7 +131,7 @@ final class POSIXQueueIncomingLine: IncomingLine, @unchecked Sendable {
   }
 
   nonisolated(nonsending) func waitForMessage(by deadline: Deadline) async throws {
-    try await queue.becomeReady(.readable, by: deadline)
+    try await queue.suspend(until: .readable, by: deadline)
   }
 
   func close() {}
