@@ -40,6 +40,7 @@ package enum Act: WorkerProgram {
       case "exit-0": _exit(0)
       case "exit-3": exit(3)
       case "memory": touch(words.count)
+      case "tasks": return tasks()
       case "concurrency": return concurrency(tell)
       case "nested": return nested(fact)
       case "burn": burn()
@@ -83,6 +84,12 @@ package enum Act: WorkerProgram {
   private static func touch(_ count: Int) {
     var blocks: [[UInt8]] = []
     while true { blocks.append([UInt8](repeating: UInt8(truncatingIfNeeded: count), count: 1 << 20)) }
+  }
+
+  private static func tasks() {
+    for _ in 0..<4 {
+      Task { while true { try await Task.sleep(for: .milliseconds(1)) } }
+    }
   }
 
   private static func concurrency(_ tell: @escaping @Sendable (String) -> Void) {

@@ -1,3 +1,4 @@
+import CInterprocess
 import Glibc
 import Interprocess
 import Synchronization
@@ -32,7 +33,7 @@ func scenario(_ arguments: [String]) throws {
     try hello()
   case "few-descriptors": try fewDescriptors()
   case "dying": try dying(Array(arguments.dropFirst()))
-  case "threads-in-fork-server": try hello()
+  case "starting": try starting(arguments)
   default: say("unknown scenario")
   }
 }
@@ -95,19 +96,47 @@ func fewDescriptors() throws {
   say("ended")
 }
 
-/// Prints the process ids of workers and fork server, and is killed by whoever reads them.
+/// Writes the process ids of fork server and workers into a file, and is killed by whoever reads them.
 func dying(_ options: [String]) throws {
-  let server = try ForkServer.start()
+  var server = try ForkServer.start()
   let workers = try options.filter { !$0.hasPrefix("-") }.map { try Observed(server, "ready \($0)") }
   for worker in workers { _ = try worker.line() }
   if options.contains("stop") { usleep(20_000) }
-  if options.contains("-fork-server-first") {
+  if options.contains("-fork-server-first") || options.contains("-adopted") {
     kill(server.processID, SIGKILL)
     try within10Seconds("the fork server's end") { server.hasEnded }
   }
-  if options.contains("-forked-since") { _ = run("(sleep 5 & echo $!)") }
-  say(([server.processID] + workers.compactMap(\.process.processID)).map { "\($0)" }.joined(separator: " "))
-  while true { pause() }
+  let dead = server
+  if options.contains("-adopted") {
+    server = try ForkServer.start()
+    for worker in workers {
+      try server.adopt(worker.process)
+      try worker.process.signal(SIGSTOP)
+    }
+    // Requests are served in order: the adoption has been by now.
+    _ = try Observed(server, "end").end()
+  }
+  if options.contains("-forked-since"), ci_fork() == 0 {
+    alarm(3)
+    while true { pause() }
+  }
+  try tell(([server.processID] + workers.compactMap(\.process.processID)), options)
+  withExtendedLifetime(dead) { while true { pause() } }
+}
+
+/// Starts workers for as long as it lives.
+func starting(_ options: [String]) throws {
+  let server = try ForkServer.start()
+  try tell([server.processID], options)
+  while true { _ = try server.startWorker(program: Act.self, setup: Array("nap".utf8)) { _ in } }
+}
+
+private func tell(_ ids: [CInt], _ options: [String]) throws {
+  guard let path = options.first(where: { $0.hasPrefix("-to=") })?.dropFirst(4) else { return }
+  let file = try FileDescriptor.open(
+    "\(path)-", .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+  try file.writeAll(ids.map { "\($0)" }.joined(separator: " ").utf8)
+  rename("\(path)-", String(path))
 }
 
 func measure() throws {
