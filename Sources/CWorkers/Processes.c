@@ -7,26 +7,35 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+// Not a signalfd: of a signal that is blocked here alone, a thread that a library has started would take it away.
+static int child_bell = -1;
+
+static void ring_child_bell(int signal) {
+  (void)signal;
+  int reason = errno;
+  uint64_t one = 1;
+  if (write(child_bell, &one, sizeof one)) {}
+  errno = reason;
+}
+
 int cw_child_signal_descriptor(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGCHLD);
-  if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return -1;
-  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  child_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (child_bell < 0) return -1;
+  struct sigaction action = {.sa_handler = ring_child_bell, .sa_flags = SA_RESTART};
+  return sigaction(SIGCHLD, &action, NULL) == 0 ? child_bell : -1;
 }
 
 void cw_forget_child_signals(int descriptor) {
+  struct sigaction action = {.sa_handler = SIG_DFL};
+  sigaction(SIGCHLD, &action, NULL);
   close(descriptor);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 int cw_random(void *bytes, size_t count) { return getrandom(bytes, count, 0) == (ssize_t)count ? 0 : -1; }

@@ -27,7 +27,8 @@ package enum Act: WorkerProgram {
       case "group": tell("group \(getpgid(0) == getpid())")
       case "environment-of-child": tell(run("/usr/bin/env").contains("INTERPROCESS") ? "marker" : "no marker")
       case "backtrace-of-child":
-        tell(run("/usr/bin/env").split(separator: "\n").first { $0.hasPrefix("SWIFT_BACKTRACE=") }.map(String.init) ?? "none")
+        let setting = run("/usr/bin/env").split(separator: "\n").first { $0.hasPrefix("SWIFT_BACKTRACE=") }
+        tell(setting.map(String.init) ?? "none")
       case "errors": say("first line\nlast words\n")
       case "many-errors": for line in 0..<10000 { say("line \(line)\n") }
       case "end", "spin", "block", "nap": finish(word)

@@ -69,6 +69,6 @@ package func within10Seconds(_ what: @autoclosure () -> String, _ condition: () 
   let end = ContinuousClock.now + .seconds(10)
   while try !condition() {
     if ContinuousClock.now > end { throw Late(what()) }
-    usleep(300)
+    usleep(100)
   }
 }

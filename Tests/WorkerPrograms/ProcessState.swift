@@ -7,7 +7,7 @@ package func openDescriptors() -> [Int] {
   return numbers
 }
 
-/// The blocked and ignored signals, as bits.
+/// The blocked, ignored and caught signals, as bits. Those above 31 are glibc's affair.
 func signalState() -> String {
   guard let file = fopen("/proc/self/status", "r") else { return "" }
   defer { fclose(file) }
@@ -16,7 +16,9 @@ func signalState() -> String {
   while fgets(&line, CInt(line.count), file) != nil {
     let text = line.withUnsafeBufferPointer { String(cString: $0.baseAddress ?? UnsafePointer(strdup(""))) }
     if text.hasPrefix("SigBlk") || text.hasPrefix("SigIgn") || text.hasPrefix("SigCgt") {
-      state.append(text.split(whereSeparator: \.isWhitespace).joined(separator: " "))
+      let words = text.split(whereSeparator: \.isWhitespace)
+      let bits = words.last.flatMap { UInt64($0, radix: 16) } ?? 0
+      state.append("\(words[0]) \(bits & 0x7FFF_FFFF)")
     }
   }
   return state.joined(separator: ", ")

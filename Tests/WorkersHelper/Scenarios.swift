@@ -26,7 +26,8 @@ func scenario(_ arguments: [String]) throws {
     say(try Observed(server, "directory end").line())
   case "closed-input":
     for descriptor in CInt(0)...2 where arguments.dropFirst().contains("\(descriptor)") { close(descriptor) }
-    try helloTo(try FileDescriptor.open(arguments.last ?? "", .writeOnly, options: .create, permissions: .ownerReadWrite))
+    let path = arguments.last ?? ""
+    try helloTo(try FileDescriptor.open(path, .writeOnly, options: .create, permissions: .ownerReadWrite))
   case "replaced":
     // The test has replaced the file by now.
     _ = readLine()

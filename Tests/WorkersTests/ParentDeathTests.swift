@@ -9,7 +9,8 @@ enum Parent {
     let file = "/tmp/workers-\(getpid())-\(UInt32.random(in: 0 ... .max))"
     defer { unlink(file) }
     var ids: [pid_t] = []
-    _ = try Command.run(Package.program("workers-helper"), arguments + ["-to=\(file)"], timeout: .seconds(20)) { parent in
+    let helper = Package.program("workers-helper")
+    _ = try Command.run(helper, arguments + ["-to=\(file)"], timeout: .seconds(20)) { parent in
       try within10Seconds("the workers") { access(file, R_OK) == 0 }
       ids = try Command.run("/bin/cat", [file]).output.split(separator: " ").compactMap { pid_t($0) }
       try beforeDeath(ids)

@@ -23,7 +23,7 @@ _Noreturn void interprocess_worker_main(int control);
 int cw_depth(void);
 void cw_set_depth(int depth);
 
-// The fork server.
+// The fork server. The descriptor is readable, eight bytes of it, once a child has changed.
 int cw_child_signal_descriptor(void);
 void cw_forget_child_signals(int descriptor);
 int cw_random(void *bytes, size_t count);

@@ -85,7 +85,9 @@ struct ControlSocket {
     var written = 0
     while written < bytes.count {
       written += try systemCall("pwrite", "memfd \(memory.rawValue)") {
-        bytes.withUnsafeBytes { pwrite(memory.rawValue, $0.baseAddress.map { $0 + written }, $0.count - written, written) }
+        bytes.withUnsafeBytes { all in
+          pwrite(memory.rawValue, all.baseAddress.map { $0 + written }, all.count - written, written)
+        }
       }
     }
     return memory

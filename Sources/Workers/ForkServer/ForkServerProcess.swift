@@ -55,8 +55,8 @@ struct ForkServerProcess {
   }
 
   private mutating func reap() {
-    var information = [UInt8](repeating: 0, count: 128)
-    while read(childSignals, &information, information.count) > 0 {}
+    var rings: UInt64 = 0
+    _ = read(childSignals, &rings, 8)
     var change = cw_change()
     while cw_next_change(&change, false) > 0 { tell(change) }
   }
@@ -122,11 +122,11 @@ struct ForkServerProcess {
   /// Some library has started a thread, whose locks a forked child would find held for ever.
   private mutating func executeWorker(_ request: StartRequest, _ fields: [UInt8], _ descriptors: [CInt]) {
     let setting = getenv("SWIFT_BACKTRACE").map { String(cString: $0) }
-    let worker = Commission(role: .worker(fields), backtraceSetting: setting, wantsBacktraces: commission.wantsBacktraces,
+    let worker = Commission(
+      role: .worker(fields), backtraceSetting: setting, wantsBacktraces: commission.wantsBacktraces,
       depth: Int(cw_depth()))
     do {
-      let spawned = try spawnSelf(
-        worker, passing: [parent, control.number] + descriptors)
+      let spawned = try spawnSelf(worker, passing: [parent, control.number] + descriptors)
       workers[spawned.process] = request.id
     } catch {
       fail(request.id, error.call, error.errno)

@@ -1,5 +1,5 @@
-import Glibc
 import CInterprocess
+import Glibc
 package import Interprocess
 
 /// What a worker process runs.
