@@ -41,6 +41,7 @@ package enum Act: WorkerProgram {
       case "exit-0": _exit(0)
       case "exit-3": exit(3)
       case "memory": touch(words.count)
+      case "watch": watch(tell)
       case "tasks": return tasks()
       case "concurrency": return concurrency(tell)
       case "nested": return nested(fact)
@@ -77,7 +78,8 @@ package enum Act: WorkerProgram {
     let start = clock()
     while clock() - start < 50_000 {}
     let memory = UnsafeMutableRawPointer.allocate(byteCount: 64 << 20, alignment: 4096)
-    memset(memory, 1, 64 << 20)
+    // Through the kernel: what nobody reads, the optimizer would not write.
+    _ = read(open("/dev/zero", O_RDONLY), memory, 64 << 20)
     exit(0)
   }
 
@@ -85,6 +87,24 @@ package enum Act: WorkerProgram {
   private static func touch(_ count: Int) {
     var blocks: [[UInt8]] = []
     while true { blocks.append([UInt8](repeating: UInt8(truncatingIfNeeded: count), count: 1 << 20)) }
+  }
+
+  /// The watching thread is called twice while the main thread spins, and then no more.
+  private static func watch(_ tell: @escaping @Sendable (String) -> Void) {
+    var ends: [CInt] = [-1, -1]
+    pipe(&ends)
+    let reader = ends[0]
+    let calls = Mutex(0)
+    try? WatchingThread.watch(FileDescriptor(rawValue: reader)) {
+      var byte: UInt8 = 0
+      _ = read(reader, &byte, 1)
+      tell("watched \(byte)")
+      return calls.withLock { calls in
+        calls += 1
+        return calls < 2
+      }
+    }
+    _ = write(ends[1], [1, 2, 3], 3)
   }
 
   private static func tasks() {

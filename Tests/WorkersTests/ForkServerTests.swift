@@ -92,6 +92,16 @@ struct ForkServerTests {
     #expect(open.hasPrefix("open [0, 1, 2, ") && open.split(separator: ",").count == 6, "\(open)")
   }
 
+  @Test("what a program watches is told while its main thread spins, for as long as it wants")
+  func watching() throws {
+    let server = try ForkServer.start()
+    let worker = try Observed(server, "watch spin")
+    #expect(try worker.line() == "watched 1")
+    #expect(try worker.line() == "watched 2")
+    worker.process.kill()
+    #expect(try worker.line() == "")
+  }
+
   @Test("a setup longer than a packet arrives whole")
   func longSetup() throws {
     let server = try ForkServer.start()
