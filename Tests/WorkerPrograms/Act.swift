@@ -104,7 +104,7 @@ package enum Act: WorkerProgram {
         return calls < 2
       }
     }
-    _ = write(ends[1], [1, 2, 3], 3)
+    _ = write(ends[1], [1, 2, 3] as [UInt8], 3)
   }
 
   private static func tasks() {
