@@ -16,6 +16,7 @@ let package = Package(
   name: "swift-interprocess",
   products: [
     .library(name: "Interprocess", targets: ["Interprocess"]),
+    .library(name: "Workers", targets: ["Workers"]),
     .executable(name: "ipc", targets: ["ipc"]),
   ],
   dependencies: [
@@ -26,6 +27,9 @@ let package = Package(
   targets: [
     .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
     .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
+    .target(name: "CWorkers", cSettings: [.treatAllWarnings(as: .error)]),
+    .target(
+      name: "Workers", dependencies: ["CInterprocess", "CWorkers", "Interprocess", system], swiftSettings: settings),
     .executableTarget(
       name: "ipc",
       dependencies: [
@@ -44,6 +48,22 @@ let package = Package(
     .testTarget(
       name: "InterprocessTests",
       dependencies: ["CInterprocess", "Interprocess", "TestSupport", "forked-process-helper", system],
+      swiftSettings: settings),
+    // Programs that workers run, in the process of the tests and in those of two programs that have workers.
+    .target(
+      name: "WorkerPrograms", dependencies: ["Interprocess", "Workers", system], path: "Tests/WorkerPrograms",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "workers-helper", dependencies: ["CInterprocess", "Interprocess", "WorkerPrograms", "Workers", system],
+      path: "Tests/WorkersHelper", swiftSettings: settings),
+    .executableTarget(
+      name: "workers-main-helper", dependencies: ["WorkerPrograms", "Workers"], path: "Tests/WorkersMainHelper",
+      swiftSettings: settings),
+    .testTarget(
+      name: "WorkersTests",
+      dependencies: [
+        "Interprocess", "TestSupport", "WorkerPrograms", "Workers", "workers-helper", "workers-main-helper", system,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],
