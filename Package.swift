@@ -26,6 +26,7 @@ let package = Package(
   targets: [
     .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
     .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
+    .target(name: "Workers", swiftSettings: settings),
     .executableTarget(
       name: "ipc",
       dependencies: [
@@ -44,6 +45,7 @@ let package = Package(
     .testTarget(
       name: "InterprocessTests", dependencies: ["Interprocess", "TestSupport", "forked-process-helper", system],
       swiftSettings: settings),
+    .testTarget(name: "WorkersTests", dependencies: ["Workers"], swiftSettings: settings),
     .testTarget(
       name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],
       swiftSettings: settings),
