@@ -62,7 +62,9 @@ extension Scenario {
   static var leases: Scenario {
     Scenario(
       name: "held workers", rules: rules(2),
-      script: [.hold, .leased(0, CallRequest()), isLarge ? .hold : .plain, .targeted(CallRequest(priority: .high))],
+      script: [
+        .hold, .leased(0, CallRequest()), .leased(0, CallRequest()), .targeted(CallRequest(priority: .high)),
+      ] + (isLarge ? [.hold] : []),
       faults: 1, retirements: isLarge ? 1 : 0, mayCancel: isLarge, mayDrain: true, mayShutDown: true)
   }
 

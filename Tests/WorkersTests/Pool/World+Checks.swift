@@ -9,7 +9,14 @@ extension World {
     try require(serving <= machine.rules.maximum, "more than the maximum serve")
     for timer in timers { try checkTimer(timer) }
     if !hasEnded { try checkWork(serving) }
+    try require(!hasFailed || !calls.contains { $0.worker == nil }, "a call waits on a pool that has failed")
     if !calls.isEmpty { try require(!hasEnded && awaitsSomething, "calls wait, and nothing is to happen") }
+  }
+
+  /// A call is let in to wait only while there is room; one that comes back to be repeated always is.
+  func checkQueueLimit(_ call: CallID) throws(Violation) {
+    guard let limit = machine.rules.queueLimit, let index = caller(call), calls[index].worker == nil else { return }
+    try require(calls.count { $0.worker == nil } <= limit, "\(call) waits in a full queue")
   }
 
   /// A timer of a worker or a call that is gone would be left running.

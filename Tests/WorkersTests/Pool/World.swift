@@ -80,6 +80,7 @@ struct World {
       try carryOut(action, event, before)
     }
     try checkState()
+    if case .submit(let call, _) = event { try checkQueueLimit(call) }
   }
 
   private func isAnswerToSubmission(_ action: PoolAction, _ event: PoolEvent) -> Bool {
