@@ -33,7 +33,7 @@ extension CBORScalar where Self: BinaryFloatingPoint {
     case CBORMajor.unsigned, CBORMajor.negative: break
     case CBORMajor.tag where head.argument == CBORTag.bignum || head.argument == CBORTag.negativeBignum: break
     case CBORMajor.tag:
-      position = try reader.skipTags(at: position)
+      position = try reader.skipTagsBeforeNumber(at: position)
       return try read(reader, at: &position)
     default: throw .mismatch(head, at: position)
     }

@@ -106,6 +106,17 @@ extension CBORReader {
     return position
   }
 
+  /// The same, but a bignum's tag is part of the number.
+  func skipTagsBeforeNumber(at position: Int) throws(CBORFault) -> Int {
+    var position = position
+    while true {
+      let head = try head(at: position)
+      let isBignum = head.argument == CBORTag.bignum || head.argument == CBORTag.negativeBignum
+      if head.major != CBORMajor.tag || isBignum { return position }
+      position = head.end
+    }
+  }
+
   /// - Returns: the innermost tag before an item, and where the item is.
   func lastTag(at position: Int) throws(CBORFault) -> (tag: UInt64?, content: Int) {
     var (tag, position) = (UInt64?.none, position)

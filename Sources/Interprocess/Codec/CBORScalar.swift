@@ -53,7 +53,7 @@ extension CBORScalar where Self: FixedWidthInteger {
       if head.argument == CBORTag.bignum || head.argument == CBORTag.negativeBignum {
         return try readBignum(reader, head, at: &position)
       }
-      position = try reader.skipTags(at: position)
+      position = try reader.skipTagsBeforeNumber(at: position)
       return try read(reader, at: &position)
     default: throw .mismatch(head, at: position)
     }

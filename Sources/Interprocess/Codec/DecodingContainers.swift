@@ -20,7 +20,13 @@ struct KeyedReader<Key: CodingKey>: KeyedDecodingContainerProtocol {
   }
 
   /// All the overloads for `Bool`, `String`, `Double`, `Int` ... at once.
-  func decode<Scalar: CBORScalar>(_ type: Scalar.Type, forKey key: Key) throws -> Scalar {
+  func decode<Scalar: CBORScalar>(_ type: Scalar.Type, forKey key: Key) throws -> Scalar { try read(type, key) }
+  // The standard library has an implementation for these two, which only throws.
+  func decode(_ type: Int128.Type, forKey key: Key) throws -> Int128 { try read(type, key) }
+  func decode(_ type: UInt128.Type, forKey key: Key) throws -> UInt128 { try read(type, key) }
+
+  @inline(__always)
+  private func read<Scalar: CBORScalar>(_ type: Scalar.Type, _ key: Key) throws -> Scalar {
     let index = try index(of: key, type)
     var position = scope.map.value(index)
     let value = try scope.read(type, from: scope.reader, at: &position, .key(key))
@@ -100,7 +106,12 @@ struct UnkeyedReader: UnkeyedDecodingContainer {
     return true
   }
 
-  mutating func decode<Scalar: CBORScalar>(_ type: Scalar.Type) throws -> Scalar {
+  mutating func decode<Scalar: CBORScalar>(_ type: Scalar.Type) throws -> Scalar { try read(type) }
+  mutating func decode(_ type: Int128.Type) throws -> Int128 { try read(type) }
+  mutating func decode(_ type: UInt128.Type) throws -> UInt128 { try read(type) }
+
+  @inline(__always)
+  private func read<Scalar: CBORScalar>(_ type: Scalar.Type) throws -> Scalar {
     var elements = try next(type)
     let value = try scope.read(type, from: reader, at: &elements.position, .index(elements.index))
     elements.advance()
@@ -168,7 +179,12 @@ struct SingleReader: SingleValueDecodingContainer {
 
   func decodeNil() -> Bool { (try? scope.reader.isNull(at: scope.position)) ?? false }
 
-  func decode<Scalar: CBORScalar>(_ type: Scalar.Type) throws -> Scalar {
+  func decode<Scalar: CBORScalar>(_ type: Scalar.Type) throws -> Scalar { try read(type) }
+  func decode(_ type: Int128.Type) throws -> Int128 { try read(type) }
+  func decode(_ type: UInt128.Type) throws -> UInt128 { try read(type) }
+
+  @inline(__always)
+  private func read<Scalar: CBORScalar>(_ type: Scalar.Type) throws -> Scalar {
     var position = scope.position
     let value = try scope.read(type, from: scope.reader, at: &position, .none)
     scope.finishSingle(at: position)

@@ -12,7 +12,13 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
   }
 
   /// All the overloads for `Bool`, `String`, `Double`, `Int` ... at once.
-  mutating func encode<Scalar: CBORScalar>(_ value: Scalar, forKey key: Key) throws {
+  mutating func encode<Scalar: CBORScalar>(_ value: Scalar, forKey key: Key) throws { try write(value, key) }
+  // The standard library has an implementation for these two, which only throws.
+  mutating func encode(_ value: Int128, forKey key: Key) throws { try write(value, key) }
+  mutating func encode(_ value: UInt128, forKey key: Key) throws { try write(value, key) }
+
+  @inline(__always)
+  private func write<Scalar: CBORScalar>(_ value: Scalar, _ key: Key) throws {
     try scope.check(value, .key(key))
     scope.writeKey(key, usesOnlyText: usesOnlyText)
     scope.write(value)
@@ -44,10 +50,8 @@ struct KeyedWriter<Key: CodingKey>: KeyedEncodingContainerProtocol {
   mutating func superEncoder(forKey key: Key) -> any Encoder { nestedScope(key) }
 
   private func nestedScope<NestedKey: CodingKey>(_ key: NestedKey) -> EncodingScope {
-    let child: EncodingScope
     if scope.isOpen { scope.writeKey(key, usesOnlyText: usesOnlyText) }
-    child = scope.makeDeferredScope(.key(key))
-    return child
+    return scope.makeDeferredScope(.key(key))
   }
 }
 
@@ -64,7 +68,12 @@ struct UnkeyedWriter: UnkeyedEncodingContainer {
     scope.countElement()
   }
 
-  mutating func encode<Scalar: CBORScalar>(_ value: Scalar) throws {
+  mutating func encode<Scalar: CBORScalar>(_ value: Scalar) throws { try write(value) }
+  mutating func encode(_ value: Int128) throws { try write(value) }
+  mutating func encode(_ value: UInt128) throws { try write(value) }
+
+  @inline(__always)
+  private func write<Scalar: CBORScalar>(_ value: Scalar) throws {
     try scope.check(value, .index(scope.count))
     scope.write(value)
     scope.countElement()
@@ -110,7 +119,12 @@ struct SingleWriter: SingleValueEncodingContainer {
     scope.buffer.append(CBORByte.null)
   }
 
-  mutating func encode<Scalar: CBORScalar>(_ value: Scalar) throws {
+  mutating func encode<Scalar: CBORScalar>(_ value: Scalar) throws { try write(value) }
+  mutating func encode(_ value: Int128) throws { try write(value) }
+  mutating func encode(_ value: UInt128) throws { try write(value) }
+
+  @inline(__always)
+  private func write<Scalar: CBORScalar>(_ value: Scalar) throws {
     try scope.beginSingle(value)
     scope.write(value)
   }
