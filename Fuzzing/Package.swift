@@ -14,9 +14,10 @@ let package = Package(
   name: "Fuzzing",
   targets: [
     .target(name: "CInterprocess"),
+    .target(name: "CFuzzer"),
     .target(name: "Interprocess", dependencies: ["CInterprocess"], swiftSettings: settings),
     .executableTarget(
-      name: "fuzz-cbor", dependencies: ["Interprocess"], path: "Sources/FuzzCBOR", swiftSettings: settings,
+      name: "fuzz-cbor", dependencies: ["CFuzzer", "Interprocess"], path: "Sources/FuzzCBOR", swiftSettings: settings,
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]),
   ],
   swiftLanguageModes: [.v6]

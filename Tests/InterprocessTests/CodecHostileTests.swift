@@ -54,7 +54,8 @@ struct CodecHostileTests {
     "a length that is only claimed costs nothing, and throws",
     arguments: [
       "5b7fffffffffffffff", "7b7fffffffffffffff", "9b7fffffffffffffff", "bb7fffffffffffffff", "5bffffffffffffffff",
-      "9bffffffffffffffff", "bbffffffffffffffff", "d8565b7fffffffffffffff", "d8567b00", "9a7fffffff00", "ba7fffffff0000",
+      "9bffffffffffffffff", "bbffffffffffffffff", "d8565b7fffffffffffffff", "d8567b00", "9a7fffffff00",
+      "ba7fffffff0000",
       "5f5b7fffffffffffffff", "c25b7fffffffffffffff", "a17b7fffffffffffffff",
     ])
   func claims(hexadecimal: String) {
@@ -97,7 +98,9 @@ struct CodecHostileTests {
 
   @Test(
     "text that is not UTF-8 throws",
-    arguments: ["61ff", "62c080", "63eda080", "64f4908080", "62c328", "7f61c361bcff", "a161ff01", "7f61ffff", "81 61ff"])
+    arguments: [
+      "61ff", "62c080", "63eda080", "64f4908080", "62c328", "7f61c361bcff", "a161ff01", "7f61ffff", "81 61ff",
+    ])
   func invalidText(hexadecimal: String) {
     for type in [CBORValue.self, String.self, [String].self, [String: Int].self] as [any Decodable.Type] {
       #expect(throws: DecodingError.self) { _ = try CBORDecoder().decode(type, from: bytes(hexadecimal)) }
@@ -110,7 +113,8 @@ struct CodecHostileTests {
     "what is no CBOR throws",
     arguments: [
       "", "1c", "1d", "1e", "1f", "3c", "3f", "5c", "5e", "7d", "9c", "bd", "dc", "df", "fc", "fd", "fe", "ff", "f800",
-      "f81f", "81ff", "a1ff", "a100ff", "bf00ff", "9f", "9f00", "bf", "bf00", "5f", "5f00ff", "5f5f4100ffff", "5f6100ff",
+      "f81f", "81ff", "a1ff", "a100ff", "bf00ff", "9f", "9f00", "bf", "bf00", "5f", "5f00ff", "5f5f4100ffff",
+      "5f6100ff",
       "7f4100ff", "7f7f6100ffff", "c0", "c1c1", "d8", "8201", "a2000000", "0000", "81810000",
     ])
   func malformed(hexadecimal: String) {
@@ -122,7 +126,10 @@ struct CodecHostileTests {
 
   @Test("errors say where: in the value and in the bytes")
   func places() throws {
-    struct Inner: Codable { var list: [Inner?]?; var number: UInt8? }
+    struct Inner: Codable {
+      var list: [Inner?]?
+      var number: UInt8?
+    }
     func path<Value: Decodable>(_ type: Value.Type, _ hexadecimal: String) -> String {
       let error = #expect(throws: DecodingError.self) { try decoded(type, hexadecimal) }
       switch error {

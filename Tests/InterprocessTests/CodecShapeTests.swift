@@ -16,12 +16,18 @@ struct CodecShapeTests {
   }
 
   enum Color: String, Codable { case red, green }
-  enum Level: Int, Codable { case low = 1, high = 300 }
+  enum Level: Int, Codable {
+    case low = 1
+    case high = 300
+  }
 
   struct Numbered: Codable, Equatable {
     var first = "a"
     var second = [1.5]
-    enum CodingKeys: Int, CodingKey { case first = 1, second = -2 }
+    enum CodingKeys: Int, CodingKey {
+      case first = 1
+      case second = -2
+    }
   }
 
   private func expectRoundTrip<Value: Codable & Equatable>(_ value: Value) throws {

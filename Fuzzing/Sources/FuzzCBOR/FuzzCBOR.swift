@@ -1,6 +1,14 @@
-/// What libFuzzer calls with each input; it looks for a trap, a memory error, or time or memory out of proportion.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzCBOR(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  CodecSubject.run(Array(UnsafeBufferPointer(start: start, count: count)))
-  return 0
+import CFuzzer
+
+/// libFuzzer looks for a trap, a memory error, or time or memory out of proportion.
+@main
+struct FuzzCBOR {
+  static func main() {
+    var count = CommandLine.argc
+    var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+    _ = LLVMFuzzerRunDriver(&count, &arguments) { start, count in
+      CodecSubject.run(Array(UnsafeBufferPointer(start: start, count: count)))
+      return 0
+    }
+  }
 }

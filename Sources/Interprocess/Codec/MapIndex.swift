@@ -91,7 +91,9 @@ extension MapIndex {
     if entries.count <= Self.mostScanned {
       return entries.indices.first { matches($0, text, integer, reader) }
     }
-    if let integer, let found = findByHash(integer.hashValue, where: { entries[$0].key == integer && entries[$0].kind == .integer }) {
+    if let integer,
+      let found = findByHash(integer.hashValue, where: { entries[$0].key == integer && entries[$0].kind == .integer })
+    {
       return found
     }
     return findByHash(Self.hash(text)) { matches($0, text, nil, reader) }
