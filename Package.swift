@@ -19,6 +19,10 @@ let package = Package(
     .library(name: "Workers", targets: ["Workers"]),
     .executable(name: "ipc", targets: ["ipc"]),
   ],
+  traits: [
+    .trait(
+      name: "FoundationEssentials", description: "The codec writes Data as a byte string and Date as CBOR's tag 1.")
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
