@@ -41,6 +41,9 @@ let package = Package(
     .executableTarget(
       name: "forked-process-helper", dependencies: ["Interprocess", system], path: "Tests/ForkedProcessHelper",
       swiftSettings: settings),
+    // Both sides of a ring as threads, for ThreadSanitizer.
+    .executableTarget(
+      name: "ring-threads", dependencies: ["Interprocess", system], path: "Tests/RingThreads", swiftSettings: settings),
     .testTarget(
       name: "InterprocessTests", dependencies: ["Interprocess", "TestSupport", "forked-process-helper", system],
       swiftSettings: settings),

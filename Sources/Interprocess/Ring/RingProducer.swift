@@ -103,7 +103,7 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
     guard let (reservation, place) = try room(for: message.byteCount) else { return false }
     reach(.beforePayload)
     message.withUnsafeBytes { bytes in
-      if let start = bytes.baseAddress { memcpy(place, start, bytes.count) }
+      if let start = bytes.baseAddress { copyBytes(from: start, to: place, count: bytes.count) }
     }
     append(reservation, byteCount: message.byteCount)
     return true
