@@ -49,6 +49,9 @@ let package = Package(
     .executableTarget(
       name: "forked-process-helper", dependencies: ["Interprocess", system], path: "Tests/ForkedProcessHelper",
       swiftSettings: settings),
+    // Both sides of a ring as threads, for ThreadSanitizer.
+    .executableTarget(
+      name: "ring-threads", dependencies: ["Interprocess", system], path: "Tests/RingThreads", swiftSettings: settings),
     .testTarget(
       name: "InterprocessTests",
       dependencies: ["CInterprocess", "Interprocess", "TestSupport", "forked-process-helper", system],
