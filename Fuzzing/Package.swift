@@ -18,7 +18,7 @@ let package = Package(
     .target(name: "Interprocess", dependencies: ["CInterprocess"], swiftSettings: settings),
     .executableTarget(
       name: "fuzz-cbor", dependencies: ["CFuzzer", "Interprocess"], path: "Sources/FuzzCBOR", swiftSettings: settings,
-      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]),
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -29,7 +29,12 @@ enum CodecSubject {
     var three: [Int: Bool]?
     var four: Set<UInt16>?
 
-    enum CodingKeys: Int, CodingKey { case one = 1, two, three, four = -1 }
+    enum CodingKeys: Int, CodingKey {
+      case one = 1
+      case two
+      case three
+      case four = -1
+    }
   }
 
   /// Traps where the codec breaks its word.
