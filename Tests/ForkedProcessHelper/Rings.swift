@@ -235,7 +235,8 @@ private func ringDeaths() throws {
           let memory = try Ring.create(capacity: time == 2 ? 128 : 1024)
           let marks = try AnonymousMemory(byteCount: 8)
           let mark = Mark(marks.mapping)
-          try deathOf(role, memory.mapping, prepare: { dieAt(step, time, mark) }) { id in
+          func prepare() { dieAt(step, time, mark) }
+          try deathOf(role, memory.mapping, prepare: prepare) { id in
             {
               // A step that is never reached: the child goes on, and is ended.
               for _ in 0..<150 where kill(id, 0) == 0 && !mark.isSet { usleep(1000) }

@@ -1,7 +1,8 @@
 import Interprocess
+import TestSupport
 import Testing
 
-@Suite("The codec's containers")
+@Suite("The codec's containers", .blocking)
 struct CodecContainerTests {
   class Animal: Codable {
     var name: String

@@ -3,7 +3,7 @@ import Interprocess
 import TestSupport
 import Testing
 
-@Suite("The codec and hostile input")
+@Suite("The codec and hostile input", .blocking)
 struct CodecHostileTests {
   struct Tree: Codable {
     var children: [Tree] = []

@@ -1,7 +1,8 @@
 import Interprocess
+import TestSupport
 import Testing
 
-@Suite("The codec and the shapes that Codable values have")
+@Suite("The codec and the shapes that Codable values have", .blocking)
 struct CodecShapeTests {
   struct Point: Codable, Hashable {
     var x = 1

@@ -1,7 +1,8 @@
 import Interprocess
+import TestSupport
 import Testing
 
-@Suite("The codec's typed arrays")
+@Suite("The codec's typed arrays", .blocking)
 struct CodecTypedArrayTests {
   private func expectRoundTrip<Value: Codable & Equatable>(_ value: Value, head: String) throws {
     let cbor = try CBOREncoder().encode(value)

@@ -1,8 +1,9 @@
 import Interprocess
+import TestSupport
 import Testing
 
 /// The examples of RFC 8949, appendix A.
-@Suite("The codec and RFC 8949's examples")
+@Suite("The codec and RFC 8949's examples", .blocking)
 struct CodecVectorTests {
   struct Vector: CustomTestStringConvertible, Sendable {
     let hexadecimal: String

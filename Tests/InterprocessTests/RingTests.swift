@@ -119,7 +119,8 @@ struct RingTests {
     _ = try RingConsumer(attachingTo: mapping, at: offset)
   }
 
-  @Test("believes nothing that its header says", arguments: [(0, UInt64(1)), (8, 7), (16, 100), (16, 1 << 40), (128, 4)])
+  @Test(
+    "believes nothing that its header says", arguments: [(0, UInt64(1)), (8, 7), (16, 100), (16, 1 << 40), (128, 4)])
   func headers(offset: Int, value: UInt64) throws {
     var memory = try Ring.create(capacity: 1024)
     var bytes = memory.mapping.mutableBytes

@@ -9,11 +9,11 @@ import SystemPackage
 /// ```swift
 /// let memory = try Ring.create(capacity: 1 << 16, count: workers)
 /// let bell = try EventCounter()
-/// // in worker i, after the fork; it inherits memory and bell, or gets their descriptors passed:
-/// var producer = try RingMailbox.producer(i, of: memory.mapping, capacity: 1 << 16, ringing: bell)
+/// // in the first worker, after the fork; it inherits memory and bell, or gets their descriptors passed:
+/// var producer = try RingMailbox.producer(0, of: memory.mapping, capacity: 1 << 16, ringing: bell)
 /// // in the one that receives:
 /// var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: 1 << 16, count: workers, bell: bell)
-/// while let (producer, message) = try mailbox.receive() { … }
+/// while let (producer, message) = try mailbox.receive() { print(producer, message) }
 /// ```
 ///
 /// Messages of one producer come in the order they were sent; between producers it takes turns.

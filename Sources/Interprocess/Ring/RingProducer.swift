@@ -106,6 +106,8 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
   /// - Throws: as ``trySend(_:)`` does.
   public mutating func tryStage(_ message: RawSpan) throws(InterprocessError) -> Bool {
     guard let (reservation, place) = try room(for: message.byteCount) else { return false }
+    // What was reserved lies where this message goes.
+    self.reservation = nil
     reach(.beforePayload)
     message.withUnsafeBytes { bytes in
       if let start = bytes.baseAddress { copyBytes(from: start, to: place, count: bytes.count) }

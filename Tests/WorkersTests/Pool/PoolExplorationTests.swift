@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Workers
 
-@Suite("Every order of events")
+@Suite("Every order of events", .blocking)
 struct PoolExplorationTests {
   @Test("nothing that may happen breaks a promise of the pool", arguments: Scenario.all)
   func explore(_ scenario: Scenario) throws {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Workers
 
-@Suite("What the pool does when it goes wrong")
+@Suite("What the pool does when it goes wrong", .blocking)
 struct PoolFailureTests {
   @Test("too many deaths in the window fail the pool: what waits is told, what runs may finish, then it ends")
   func restartLimit() {

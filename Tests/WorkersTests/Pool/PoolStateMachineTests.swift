@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Workers
 
-@Suite("What the pool decides")
+@Suite("What the pool decides", .blocking)
 struct PoolStateMachineTests {
   @Test("a worker that dies while running answers only its call, and another takes its place")
   func death() {
