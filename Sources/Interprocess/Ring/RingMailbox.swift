@@ -65,7 +65,7 @@ public struct RingMailbox: ~Copyable, Sendable {
   public var count: Int { boxes.count }
 
   /// Wakes the mailbox from any thread when a producer's process has died: its messages still come, and then
-  /// ``receive(timeout:)`` throws, once, and goes on with the others when it is called again.
+  /// `receive(timeout:)` throws, once, and goes on with the others when it is called again.
   public func interrupter(ofProducer number: Int) -> MailboxInterrupter? {
     guard boxes.indices.contains(number), let bell = try? bell.duplicated() else { return nil }
     return MailboxInterrupter(boxes[number].consumer.interrupter, bell)
