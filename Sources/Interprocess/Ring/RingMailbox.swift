@@ -31,7 +31,7 @@ public struct RingMailbox: ~Copyable, Sendable {
   /// The producer that is looked at first: the one after the last that was received from.
   private var turn = 0
 
-  /// Becomes the consumer of rings that lie one after the other, as ``Ring/create(capacity:count:label:)`` makes them.
+  /// Becomes the consumer of rings that lie one after the other, as `Ring.create(capacity:count:label:)` makes them.
   ///
   /// - Parameter bell: the counter that all producers ring; it is duplicated.
   /// - Throws: what ``RingConsumer/init(attachingTo:at:bell:producerBell:)`` throws; `Errno.tooManyOpenFiles`.
@@ -118,9 +118,9 @@ public struct RingMailbox: ~Copyable, Sendable {
     }
   }
 
-  /// Receives a message; the task is suspended until it comes. See ``receive(timeout:)``.
+  /// Receives a message; the task is suspended until it comes. See `receive(timeout:)`.
   ///
-  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was received.
+  /// - Throws: `InterprocessError` as the blocking form does; `CancellationError`, and then nothing was received.
   public nonisolated(nonsending) mutating func receive(
     timeout: Duration? = nil
   ) async throws -> (producer: Int, message: [UInt8])? {
