@@ -130,7 +130,7 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
   /// Its bytes are whatever was there before, and lie at a multiple of 8. Reserving again forgets it.
   ///
   /// - Returns: `nil` when there is no room now.
-  /// - Throws: as ``trySend(_:)`` does.
+  /// - Throws: as `trySend(_:)` does.
   @_lifetime(&self)
   public mutating func tryReserve(_ byteCount: Int) throws(InterprocessError) -> MutableRawSpan? {
     reservation = nil
