@@ -10,7 +10,7 @@
 /// The type is found by its name in the other process, so it may be neither private nor local to a function. Since there
 /// is no state, elements whose results were lost with a crashed worker are computed again, all but the one that was
 /// being computed: that one's error is the crash.
-public protocol WorkerFunction {
+public protocol WorkerFunction: SendableMetatype {
   associatedtype Input: Codable & Sendable
   associatedtype Output: Codable & Sendable
 

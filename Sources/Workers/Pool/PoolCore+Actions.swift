@@ -1,6 +1,7 @@
 import CInterprocess
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 
 /// What the machine's decisions mean.

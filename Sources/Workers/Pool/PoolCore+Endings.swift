@@ -1,6 +1,7 @@
 import CInterprocess
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 
 /// How a worker ended, kept for the errors of its calls.

@@ -6,11 +6,7 @@ import Interprocess
 enum Processors {
   /// As many as its affinity allows, or fewer where its control group's quota does not pay for them.
   static var available: Int {
-    let allowed = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
-    var set = cpu_set_t()
-    let byAffinity =
-      sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0
-      ? withUnsafeBytes(of: set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } } : allowed
+    let byAffinity = Int(ci_allowed_processors())
     return max(1, min(byAffinity, quota ?? byAffinity))
   }
 

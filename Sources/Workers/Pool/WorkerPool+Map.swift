@@ -1,4 +1,5 @@
 import Interprocess
+import SystemPackage
 
 extension WorkerPool {
   /// Makes a call for each of the inputs, and gives the results in their order.

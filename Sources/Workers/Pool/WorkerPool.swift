@@ -1,6 +1,7 @@
 import Distributed
 import Interprocess
 import Synchronization
+import SystemPackage
 
 /// Worker processes that may crash, and the calls that are made in them.
 ///
@@ -118,11 +119,11 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 /// Makes a pool for as long as `body` runs: when this returns or throws, nothing of the pool is left.
 ///
 /// - Parameters:
-///   - worker: the actor whose calls run in the workers; a pool for ``WorkerFunction``s needs none.
+///   - worker: the actor whose calls run in the workers.
 ///   - count: how many workers there are; unless given, what `configuration` says.
 /// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled.
 public func withWorkerPool<Worker: WorkerActor, Result>(
-  of worker: Worker.Type = FunctionWorker.self, count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
+  of worker: Worker.Type, count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
   _ body: (WorkerPool<Worker>) async throws -> Result
 ) async throws -> Result {
   var configuration = configuration
@@ -136,4 +137,12 @@ public func withWorkerPool<Worker: WorkerActor, Result>(
     await pool.shutDown(.cancel)
     throw error
   }
+}
+
+/// Makes a pool for ``WorkerFunction``s, which need no actor, for as long as `body` runs.
+public func withWorkerPool<Result>(
+  count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
+  _ body: (WorkerPool<FunctionWorker>) async throws -> Result
+) async throws -> Result {
+  try await withWorkerPool(of: FunctionWorker.self, count: count, configuration: configuration, body)
 }
