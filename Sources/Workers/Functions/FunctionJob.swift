@@ -60,7 +60,9 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
       guard let range = state.ranges.popLast() else { return nil }
       let left = range.count + state.ranges.reduce(0) { $0 + $1.count }
       let fair = max(1, left / (4 * workers))
-      let timely = state.secondsPerElement.map { Int(min(Double(Self.largestChunk), Self.chunkSeconds / max($0, 1e-9))) }
+      let timely = state.secondsPerElement.map {
+        Int(min(Double(Self.largestChunk), Self.chunkSeconds / max($0, 1e-9)))
+      }
       let size = min(range.count, Self.largestChunk, fair, max(1, timely ?? 1))
       if size < range.count { state.ranges.append((range.lowerBound + size)..<range.upperBound) }
       return range.lowerBound..<(range.lowerBound + size)

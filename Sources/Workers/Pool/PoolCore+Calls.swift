@@ -25,7 +25,9 @@ extension PoolCore: WorkerCaller {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
     case .frame(let frame):
-      guard let (kind, _) = Frame.head(of: frame), kind == .result || kind == .error else { throw FrameReader.Malformed() }
+      guard let (kind, _) = Frame.head(of: frame), kind == .result || kind == .error else {
+        throw FrameReader.Malformed()
+      }
       if kind == .result { return frame }
       var reader = FrameReader(frame)
       throw try WireError.read(&reader)
@@ -67,11 +69,13 @@ extension PoolCore: WorkerCaller {
   private func lookForReply(_ worker: PooledWorker, to call: PendingCall) {
     let isAlone = spinning.wrappingAdd(1, ordering: .relaxed).newValue < max(2, Processors.atStart)
     defer { spinning.wrappingSubtract(1, ordering: .relaxed) }
-    guard isAlone, worker.state.withLock({ state in
-      if state.isRead { return false }
-      state.isRead = true
-      return true
-    }) else { return startReading(worker) }
+    guard isAlone,
+      worker.state.withLock({ state in
+        if state.isRead { return false }
+        state.isRead = true
+        return true
+      })
+    else { return startReading(worker) }
     let end = ContinuousClock.now + Self.longestLook
     var looks = 0
     while call.answer == nil {
