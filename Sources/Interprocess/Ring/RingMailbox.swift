@@ -7,12 +7,12 @@ import SystemPackage
 /// nobody, and all ring one bell.
 ///
 /// ```swift
-/// let memory = try Ring.create(capacity: 1 << 16, count: workers)
+/// let memory = try Ring.create(capacity: 1 << 16, count: 4)
 /// let bell = try EventCounter()
 /// // in the first worker, after the fork; it inherits memory and bell, or gets their descriptors passed:
 /// var producer = try RingMailbox.producer(0, of: memory.mapping, capacity: 1 << 16, ringing: bell)
 /// // in the one that receives:
-/// var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: 1 << 16, count: workers, bell: bell)
+/// var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: 1 << 16, count: 4, bell: bell)
 /// while let (producer, message) = try mailbox.receive() { print(producer, message) }
 /// ```
 ///
