@@ -8,10 +8,12 @@ struct CallBenchmark {
 
   private static let calls = 5000
 
-  func run(_ table: inout Table) async throws {
-    for mechanism in [Mechanism.ring, .pipe] { try await roundTrips(over: mechanism, &table) }
-    try await throughput(&table)
-    try await python(&table)
+  func run(_ parts: Set<String>, _ table: inout Table) async throws {
+    if parts.contains("calls") {
+      for mechanism in [Mechanism.ring, .pipe] { try await roundTrips(over: mechanism, &table) }
+      try await throughput(&table)
+    }
+    if parts.contains("python") { try await python(&table) }
   }
 
   private func roundTrips(over mechanism: Mechanism, _ table: inout Table) async throws {

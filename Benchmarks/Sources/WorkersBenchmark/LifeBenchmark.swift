@@ -7,11 +7,11 @@ import Workers
 struct LifeBenchmark {
   let rounds: Int
 
-  func run(_ table: inout Table) async throws {
-    try await start(&table)
-    try await crash(&table)
-    try await idle(&table)
-    try await large(&table)
+  func run(_ parts: Set<String>, _ table: inout Table) async throws {
+    if parts.contains("start") { try await start(&table) }
+    if parts.contains("crash") { try await crash(&table) }
+    if parts.contains("idle") { try await idle(&table) }
+    if parts.contains("large") { try await large(&table) }
   }
 
   private func start(_ table: inout Table) async throws {
