@@ -36,11 +36,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
       inline = Worker(actorSystem: system)
       return
     }
-    guard let name = _mangledTypeName(Worker.self), _typeByName(name) != nil else {
-      throw InterprocessError(
-        call: "WorkerPool", object: "\(Worker.self)", errno: .invalidArgument,
-        remedy: "the type cannot be found by its name in another process; let it be neither private nor local")
-    }
+    let name = try TypeNames.name(of: Worker.self)
     let core = try PoolCore(configuration, actorName: name)
     self.core = core
     system = WorkerSystem(caller: core)
