@@ -37,7 +37,7 @@ let package = Package(
     .executableTarget(
       name: "ipc",
       dependencies: [
-        "CInterprocess", "Interprocess", system,
+        "CInterprocess", "Interprocess", "Workers", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "BasicContainers", package: "swift-collections"),
       ],
@@ -73,7 +73,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],
+      name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", "workers-helper", system],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

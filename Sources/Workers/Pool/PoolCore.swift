@@ -28,6 +28,7 @@ final class PoolCore: Sendable {
     var whenEnded: [CheckedContinuation<Void, Never>] = []
     /// To be read from now on, for a call was sent to them.
     var toRead: [PooledWorker] = []
+    var outOfMemoryKills = OutOfMemoryKills()
   }
 
   let configuration: WorkerPoolConfiguration

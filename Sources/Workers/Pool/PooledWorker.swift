@@ -12,11 +12,15 @@ final class PooledWorker: Sendable {
     var call: CallID?
     /// Somebody reads its channel.
     var isRead = false
+    /// Its reader has come to the end of the channel.
+    var isAtEnd = false
     /// How it ended, once it has: its last words are still to be read.
     var ending: WorkerProcessEnding?
     var isClosed = false
     /// SIGTERM or SIGKILL were the pool's.
     var wasSignalled = false
+    /// Ends its service at the age where it is recycled.
+    var ageTimer: UInt64?
   }
 
   let id: WorkerID

@@ -14,6 +14,8 @@ final class WorkerSession: Sendable {
   private let loop = LoopExecutor()
   private let running = Mutex(Running())
   private let functions = Mutex<[String: FoundFunction]>([:])
+  /// What the status page names.
+  private let named = Mutex<[UInt8]>([])
 
   private struct Running {
     var call: UInt64?
@@ -82,12 +84,29 @@ final class WorkerSession: Sendable {
     try channel.send(Frame.begin(.ready, 0))
     while let frame = try channel.receive() {
       guard let (kind, call) = Frame.head(of: frame) else { exit(WorkerMain.ExitCode.protocolViolation) }
+      note(frame, isFunction: kind == .function)
       switch kind {
       case .call: run(call) { await self.answer(call, frame, actor, system) }
       case .function: run(call) { await self.answer(call, frame) }
       case .ready, .result, .error, .report: exit(WorkerMain.ExitCode.protocolViolation)
       }
     }
+  }
+
+  /// Says on the status page what is called; the same call as the last is named already.
+  private func note(_ frame: [UInt8], isFunction: Bool) {
+    status.set(.began, MonotonicClock.nanoseconds, slot: setup.slot)
+    var reader = FrameReader(frame)
+    guard let range = try? reader.part() else { return }
+    let isSame = named.withLock { last in
+      if last[...] == frame[range] { return true }
+      last = Array(frame[range])
+      return false
+    }
+    if isSame { return }
+    let name = String(decoding: frame[range], as: UTF8.self)
+    let function = isFunction ? _typeByName(name).map { "\($0)" } ?? name : RemoteCallTarget(name).description
+    status.setName(function, slot: setup.slot)
   }
 
   /// Runs a call's task on this thread, until it has ended, and answers with what it gave.
@@ -176,6 +195,14 @@ final class WorkerSession: Sendable {
     }
     task?.cancel()
     return true
+  }
+}
+
+private enum MonotonicClock {
+  static var nanoseconds: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(clamping: time.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: time.tv_nsec)
   }
 }
 
