@@ -73,7 +73,8 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", "workers-helper", system],
+      name: "ipcTests",
+      dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", "workers-helper", system],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

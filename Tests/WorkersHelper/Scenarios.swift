@@ -36,6 +36,7 @@ func scenario(_ arguments: [String]) throws {
   case "dying": try dying(Array(arguments.dropFirst()))
   case "starting": try starting(arguments)
   case "pool": try pool()
+  case "large": try large()
   default: say("unknown scenario")
   }
 }

@@ -6,10 +6,13 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   public typealias SerializationRequirement = any Codable
 
   var genericTypes: [String] = []
-  /// Each with its length before it.
+  /// Each with its length before it, or where it lies in the arena.
   var arguments: [UInt8] = []
+  /// What lies there.
+  private(set) var leases: [ArenaLease] = []
+  private let arena: Arena?
 
-  init() {}
+  init(arena: Arena?) { self.arena = arena }
 
   public mutating func recordGenericSubstitution<T>(_ type: T.Type) throws {
     guard let name = _mangledTypeName(type) else {
@@ -19,7 +22,7 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   }
 
   public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
-    try arguments.append(part: argument.value)
+    if let lease = try arguments.append(argument: argument.value, arena) { leases.append(lease) }
   }
 
   public mutating func recordErrorType<E: Error>(_ type: E.Type) throws {}
@@ -44,8 +47,10 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
   private var reader: FrameReader
   let target: String
   private let genericTypes: [any Any.Type]
+  private let arena: WorkerArena?
 
-  init(_ frame: [UInt8]) throws {
+  init(_ frame: [UInt8], _ arena: WorkerArena?) throws {
+    self.arena = arena
     reader = FrameReader(frame)
     target = try reader.text()
     var types: [any Any.Type] = []
@@ -58,7 +63,9 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
   }
 
   public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] { genericTypes }
-  public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument { try reader.value(Argument.self) }
+  public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument {
+    try reader.argument(Argument.self, arena)
+  }
   public mutating func decodeErrorType() throws -> (any Any.Type)? { nil }
   public mutating func decodeReturnType() throws -> (any Any.Type)? { nil }
 }

@@ -20,12 +20,16 @@ final class PendingCall: Sendable {
   let name: String
   let deadline: Duration?
   let frame: [UInt8]
+  /// Of its arguments that lie in the arena.
+  let leases: [ArenaLease]
   let onReport: (@Sendable ([UInt8]) -> Void)?
   private let state = Mutex(State())
 
   init(
-    _ id: CallID, name: String, deadline: Duration?, frame: [UInt8], onReport: (@Sendable ([UInt8]) -> Void)?
+    _ id: CallID, name: String, deadline: Duration?, frame: [UInt8], leases: [ArenaLease] = [],
+    onReport: (@Sendable ([UInt8]) -> Void)?
   ) {
+    self.leases = leases
     self.id = id
     self.name = name
     self.deadline = deadline

@@ -80,7 +80,7 @@ extension PoolCore {
       var sockets = try SocketPair()
       let worker = PooledWorker(
         id, slot: slot, channel: try pair.openFirst(.init(maximumMessageSize: .max)),
-        cancellations: UnixSocket(adopting: try sockets.first.descriptor.copy()))
+        control: UnixSocket(adopting: try sockets.first.descriptor.copy()))
       try sockets.first.close()
       let setup = WorkerSetup(actor: actorName, slot: slot, channel: theirs.description)
       status.set(.state, StatusPage.State.starting.rawValue, slot: slot)
@@ -122,6 +122,7 @@ extension PoolCore {
       worker.call = id
       return worker.isRead
     }
+    worker.lend(call.leases)
     worker.send(call.frame)
     if !isRead { state.withLock { $0.toRead.append(worker) } }
   }
@@ -169,6 +170,7 @@ extension PoolCore {
       return (state.whenEnded, state.forkServer)
     }
     server?.end()
+    arena?.close()
     for continuation in waiting { continuation.resume() }
   }
 

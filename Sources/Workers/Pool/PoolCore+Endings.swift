@@ -73,6 +73,11 @@ extension PoolCore {
 
   private func forgetWorker(_ worker: PooledWorker) {
     _ = state.withLock { $0.workers.removeValue(forKey: worker.id) }
+    // Let go after the lock.
+    _ = worker.state.withLock { state in
+      defer { state.leases = [] }
+      return state.leases
+    }
     if let timer = worker.state.withLock({ $0.ageTimer.take() }) { (try? Reactor.shared())?.unwatch(timer) }
     releaseSlot(worker)
   }

@@ -36,6 +36,8 @@ final class PoolCore: Sendable {
   let status: StatusPage
   let statusMemory: OwnedDescriptor
   let state: Mutex<State>
+  /// Where large arguments go.
+  private let blocks = Mutex<Arena?>(nil)
   private let start = ContinuousClock.now
   /// How many callers look for their reply without suspending.
   let spinning = Atomic(0)
@@ -55,6 +57,16 @@ final class PoolCore: Sendable {
     statusMemory = try memory.descriptor.copy()
     status = StatusPage(memory.takeMapping())
     state = Mutex(State(machine: PoolStateMachine(rules: rules), freeSlots: Array((0..<slots).reversed())))
+    let arena = Arena(mostFree: rules.maximum + 1) { [weak self] block in self?.forget(block) }
+    blocks.withLock { $0 = arena }
+  }
+
+  var arena: Arena? { blocks.withLock { $0 } }
+
+  /// On whichever thread lets go of a block last, with no lock held.
+  private func forget(_ block: UInt64) {
+    let workers = state.withLock { Array($0.workers.values) }
+    for worker in workers { worker.forget(block) }
   }
 
   var now: Duration { ContinuousClock.now - start }

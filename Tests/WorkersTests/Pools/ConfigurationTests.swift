@@ -104,6 +104,7 @@ struct ConfigurationTests {
   func queueLimit() async throws {
     let configuration = Self.configuration { $0.queueLimit = 1 }
     try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
+      _ = try await pool.run { try await $0.double(1) }
       let calls = (0..<6).map { _ in Task { try await pool.run { try await $0.sleep(milliseconds: 200) } } }
       var refused = 0
       for call in calls {
