@@ -33,6 +33,7 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   func frame(_ target: String) -> [UInt8] {
     var frame = Frame.begin(.call, 0, capacity: 16 + target.utf8.count + arguments.count)
     frame.append(part: target)
+    CallTrace.append(to: &frame)
     frame.append(littleEndian: UInt64(genericTypes.count))
     for type in genericTypes { frame.append(part: type) }
     frame += arguments
@@ -49,13 +50,14 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
   private let genericTypes: [any Any.Type]
   private let arena: WorkerArena?
 
-  init(_ frame: [UInt8], _ arena: WorkerArena?) throws {
+  /// - Parameter reader: of a call's frame, past the target and the trace.
+  init(_ target: String, _ reader: FrameReader, _ arena: WorkerArena?) throws {
+    self.target = target
+    self.reader = reader
     self.arena = arena
-    reader = FrameReader(frame)
-    target = try reader.text()
     var types: [any Any.Type] = []
-    for _ in 0..<(try reader.number()) {
-      let name = try reader.text()
+    for _ in 0..<(try self.reader.number()) {
+      let name = try self.reader.text()
       guard let type = _typeByName(name) else { throw WorkerCallError("there is no type \(name) in the worker") }
       types.append(type)
     }

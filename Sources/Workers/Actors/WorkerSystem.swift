@@ -63,7 +63,10 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
     _ id: ActorID, _ target: RemoteCallTarget, _ invocation: WorkerInvocationEncoder
   ) async throws -> [UInt8] {
     guard let caller else { throw WorkerCallError("this actor is not in a pool: calls go to those that a pool gives") }
-    return try await caller.call(id.target, name: target.identifier, frame: invocation.frame(target.identifier), invocation.leases)
+    return try await CallTrace.withCallerSpan(target.identifier) {
+      let frame = invocation.frame(target.identifier)
+      return try await caller.call(id.target, name: target.identifier, frame: frame, invocation.leases)
+    }
   }
 }
 

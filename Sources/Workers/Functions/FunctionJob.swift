@@ -52,7 +52,7 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   }
 
   private func runChunks(_ workers: Int) async throws {
-    while let range = nextChunk(workers) { try await run(range) }
+    while let range = nextChunk(workers) { try await CallTrace.withCallerSpan(displayName) { try await run(range) } }
   }
 
   private func nextChunk(_ workers: Int) -> Range<Int>? {
@@ -72,6 +72,7 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   private func run(_ range: Range<Int>) async throws {
     var frame = Frame.begin(.function, 0, capacity: 64 + range.count * MemoryLayout<Function.Input>.stride)
     frame.append(part: name)
+    CallTrace.append(to: &frame)
     var leases: [ArenaLease] = []
     if Function.Input.self is any PlainArray.Type {
       for input in inputs[range] {

@@ -19,9 +19,10 @@ public protocol WorkerFunction: SendableMetatype {
 
 /// A function as a worker finds it, by name.
 struct FoundFunction: Sendable {
-  private let body: @Sendable (
-    _ frame: FrameReader, _ call: UInt64, _ arena: WorkerArena, _ began: (Int) -> Void
-  ) async throws -> [UInt8]
+  private let body:
+    @Sendable (
+      _ frame: FrameReader, _ call: UInt64, _ arena: WorkerArena, _ began: (Int) -> Void
+    ) async throws -> [UInt8]
 
   /// - Returns: `nil` when there is no such function in this program.
   init?(named name: String) {

@@ -147,7 +147,10 @@ extension PoolCore: WorkerCaller {
         defer { state.isReady = true }
         return !state.isReady
       }
-      if isFirst { feed(.workerReady(worker.id)) }
+      if isFirst {
+        observer.workerStarted(worker.processID)
+        feed(.workerReady(worker.id))
+      }
       return isFirst
     case .report:
       guard worker.state.withLock({ $0.call == id }), let call = state.withLock({ $0.calls[id] }) else { return false }

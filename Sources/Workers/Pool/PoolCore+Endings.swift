@@ -60,7 +60,10 @@ extension PoolCore {
   func finish(_ worker: PooledWorker) {
     guard let ending = worker.state.withLock({ $0.ending.take() }) else { return }
     let report = report(ending, worker)
-    status.add(.crashes, 1, slot: worker.slot)
+    let (call, wasSignalled) = worker.state.withLock { ($0.call, $0.wasSignalled) }
+    let isCrash = !wasSignalled && (call != nil || report.ending != .exited(0))
+    if isCrash { status.add(.crashes, 1, slot: worker.slot) }
+    observer.workerEnded(report, call: call.flatMap { id in state.withLock { $0.calls[id]?.name } }, isCrash: isCrash)
     worker.channel.close()
     forgetWorker(worker)
     feed(.exited(worker.id, at: now)) { state in

@@ -32,6 +32,7 @@ final class PoolCore: Sendable {
   }
 
   let configuration: WorkerPoolConfiguration
+  let observer: PoolObserver
   let actorName: String
   let status: StatusPage
   let statusMemory: OwnedDescriptor
@@ -49,6 +50,7 @@ final class PoolCore: Sendable {
         remedy: "a pool needs a mechanism whose channel goes both ways")
     }
     self.configuration = configuration
+    observer = PoolObserver(configuration)
     self.actorName = actorName
     let rules = configuration.rules
     // Workers that are on their way out keep their slots until they are gone.

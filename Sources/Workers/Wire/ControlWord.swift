@@ -26,7 +26,8 @@ enum ControlWord {
   static func takeAll(from bytes: inout [UInt8]) -> [ControlWord] {
     var words: [ControlWord] = []
     var reader = FrameReader(bytes, from: 0)
-    while bytes.count - reader.position >= byteCount, let kind = try? reader.number(), let number = try? reader.number() {
+    while bytes.count - reader.position >= byteCount, let kind = try? reader.number(), let number = try? reader.number()
+    {
       switch kind {
       case 0: words.append(.cancel(number))
       case 1: words.append(.block(number))

@@ -148,9 +148,13 @@ final class WorkerSession: Sendable {
   ) async -> [UInt8] {
     let handler = WorkerResultHandler(call: call, reply: .init())
     do {
-      var decoder = try WorkerInvocationDecoder(frame, arena)
-      try await system.executeDistributedTarget(
-        on: actor, target: RemoteCallTarget(decoder.target), invocationDecoder: &decoder, handler: handler)
+      var reader = FrameReader(frame)
+      let target = try reader.text()
+      try await CallTrace.withWorkerSpan(&reader, target) { [arena] reader in
+        var decoder = try WorkerInvocationDecoder(target, reader, arena)
+        try await system.executeDistributedTarget(
+          on: actor, target: RemoteCallTarget(target), invocationDecoder: &decoder, handler: handler)
+      }
       return handler.reply.frame
     } catch {
       return failure(call, error)
@@ -160,9 +164,10 @@ final class WorkerSession: Sendable {
   private func answer(_ call: UInt64, _ frame: [UInt8]) async -> [UInt8] {
     do {
       var reader = FrameReader(frame)
-      let function = try function(named: try reader.text())
-      return try await function.run(reader, call, arena) { [slot = setup.slot] in
-        status.set(.element, UInt64($0), slot: slot)
+      let name = try reader.text()
+      let function = try function(named: name)
+      return try await CallTrace.withWorkerSpan(&reader, name) { reader in
+        try await function.run(reader, call, arena) { status.set(.element, UInt64($0), slot: setup.slot) }
       }
     } catch {
       return failure(call, error)
