@@ -12,6 +12,15 @@ let settings: [SwiftSetting] = [
 
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+/// What pools of workers work with where somebody asks for it; without the traits nothing of these is fetched or built.
+let observing: [Target.Dependency] = [
+  .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Logging"])),
+  .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+  .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+  .product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["ServiceLifecycle"])),
+]
+
 let package = Package(
   name: "swift-interprocess",
   products: [
@@ -21,23 +30,33 @@ let package = Package(
   ],
   traits: [
     .trait(
-      name: "FoundationEssentials", description: "The codec writes Data as a byte string and Date as CBOR's tag 1.")
+      name: "FoundationEssentials", description: "The codec writes Data as a byte string and Date as CBOR's tag 1."),
+    .trait(name: "Logging", description: "Pools of workers tell a swift-log logger what happens to their workers."),
+    .trait(name: "Metrics", description: "Pools of workers count and measure their calls with swift-metrics."),
+    .trait(
+      name: "Tracing", description: "Calls in workers go on with their caller's trace (swift-distributed-tracing)."),
+    .trait(name: "ServiceLifecycle", description: "A pool of workers is a service of swift-service-lifecycle."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
     .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
     .target(name: "CWorkers", cSettings: [.treatAllWarnings(as: .error)]),
     .target(
-      name: "Workers", dependencies: ["CInterprocess", "CWorkers", "Interprocess", system], swiftSettings: settings),
+      name: "Workers", dependencies: ["CInterprocess", "CWorkers", "Interprocess", system] + observing,
+      swiftSettings: settings),
     .executableTarget(
       name: "ipc",
       dependencies: [
-        "CInterprocess", "Interprocess", system,
+        "CInterprocess", "Interprocess", "Workers", system,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "BasicContainers", package: "swift-collections"),
       ],
@@ -70,10 +89,14 @@ let package = Package(
       name: "WorkersTests",
       dependencies: [
         "Interprocess", "TestSupport", "WorkerPrograms", "Workers", "workers-helper", "workers-main-helper", system,
-      ],
+        .product(
+          name: "InMemoryTracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+        .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+      ] + observing,
       swiftSettings: settings),
     .testTarget(
-      name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],
+      name: "ipcTests",
+      dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", "workers-helper", system],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

@@ -148,3 +148,7 @@ int cw_watch_descriptor(int descriptor, bool (*ready)(void *), void *context) {
   if (result != 0) free(watched);
   return result;
 }
+
+// The runtime's own, which Swift code may not name.
+void *swift_initStackObject(const void *metadata, void *object);
+void *cw_init_stack_object(const void *metadata, void *memory) { return swift_initStackObject(metadata, memory); }

@@ -4,6 +4,7 @@ struct JSONLine: CustomStringConvertible {
 
   mutating func add(_ key: String, _ value: String?) { addRaw(key, value?.json) }
   mutating func add(_ key: String, _ value: Int?) { addRaw(key, value.map { String($0) }) }
+  mutating func add(_ key: String, _ value: Double?) { addRaw(key, value.map { String($0) }) }
   mutating func add(_ key: String, _ value: Bool) { addRaw(key, String(value)) }
   mutating func add(_ key: String, _ values: [CInt]) {
     addRaw(key, "[\(values.map { String($0) }.joined(separator: ","))]")

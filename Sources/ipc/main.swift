@@ -11,10 +11,11 @@ struct IPC: ParsableCommand {
       how long each took. `ipc help pi` tells more.
 
       `ipc ls` shows the queues, memory, semaphores and sockets on this machine and who holds them, `ipc rm` removes \
-      them, and `ipc limits` shows what the kernel allows.
+      them, and `ipc limits` shows what the kernel allows. `ipc top` shows what the workers of a pool are doing.
       """,
     subcommands: [
       PiCommand.self, ListCommand.self, RemoveCommand.self, LimitsCommand.self, SendCommand.self, ReceiveCommand.self,
+      TopCommand.self,
     ])
 }
 

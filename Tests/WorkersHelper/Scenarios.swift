@@ -35,6 +35,8 @@ func scenario(_ arguments: [String]) throws {
   case "few-descriptors": try fewDescriptors()
   case "dying": try dying(Array(arguments.dropFirst()))
   case "starting": try starting(arguments)
+  case "pool": try pool()
+  case "large": try large()
   default: say("unknown scenario")
   }
 }

@@ -35,6 +35,19 @@ struct PiCommandTests {
     #expect(names == PiMechanism.allCases.map { "\"\($0.rawValue)\"" })
   }
 
+  @Test("on a pool, each mechanism that goes both ways gives the article's digits")
+  func pool() throws {
+    let run = try Command.run(ipc, ["pi", "--pool", "--workers", "3"])
+    #expect(run.exitCode == 0 && run.errors.isEmpty, "\(run.errors)")
+    #expect(run.lines.dropFirst().dropLast().allSatisfy { $0.contains(" 3.14159262176 ") })
+    let names = run.lines.dropFirst().dropLast().map { String($0.prefix { $0 != " " }) }
+    #expect(names == PiMechanism.allCases.filter { ![.file, .mappedFile].contains($0) }.map(\.rawValue))
+    let one = try Command.run(ipc, ["pi", "--pool", "--via", "ring", "--json"])
+    #expect(one.lines.count == 1 && one.output.hasPrefix("{\"mechanism\":\"ring\",\"pi\":3.141592621758"))
+    let oneWay = try Command.run(ipc, ["pi", "--pool", "--via", "file"])
+    #expect(oneWay.exitCode == 64 && oneWay.errors.contains("goes both ways"))
+  }
+
   /// The keys and raw values of an object without nesting.
   private func jsonValues(_ line: String) -> [String: String]? {
     guard line.hasPrefix("{"), line.hasSuffix("}") else { return nil }

@@ -53,4 +53,7 @@ int cw_watch_parent(int pidfd);
 // Has the watching thread call `ready` whenever the descriptor is readable or hung up, until it returns false.
 int cw_watch_descriptor(int descriptor, bool (*ready)(void *), void *context);
 
+// An object of the class at memory that the Swift runtime will not free.
+void *cw_init_stack_object(const void *metadata, void *memory);
+
 #endif

@@ -6,10 +6,13 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   public typealias SerializationRequirement = any Codable
 
   var genericTypes: [String] = []
-  /// Each with its length before it.
+  /// Each with its length before it, or where it lies in the arena.
   var arguments: [UInt8] = []
+  /// What lies there.
+  private(set) var leases: [ArenaLease] = []
+  private let arena: Arena?
 
-  init() {}
+  init(arena: Arena?) { self.arena = arena }
 
   public mutating func recordGenericSubstitution<T>(_ type: T.Type) throws {
     guard let name = _mangledTypeName(type) else {
@@ -19,7 +22,7 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   }
 
   public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
-    try arguments.append(part: argument.value)
+    if let lease = try arguments.append(argument: argument.value, arena) { leases.append(lease) }
   }
 
   public mutating func recordErrorType<E: Error>(_ type: E.Type) throws {}
@@ -30,6 +33,7 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   func frame(_ target: String) -> [UInt8] {
     var frame = Frame.begin(.call, 0, capacity: 16 + target.utf8.count + arguments.count)
     frame.append(part: target)
+    CallTrace.append(to: &frame)
     frame.append(littleEndian: UInt64(genericTypes.count))
     for type in genericTypes { frame.append(part: type) }
     frame += arguments
@@ -44,13 +48,16 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
   private var reader: FrameReader
   let target: String
   private let genericTypes: [any Any.Type]
+  private let arena: WorkerArena?
 
-  init(_ frame: [UInt8]) throws {
-    reader = FrameReader(frame)
-    target = try reader.text()
+  /// - Parameter reader: of a call's frame, past the target and the trace.
+  init(_ target: String, _ reader: FrameReader, _ arena: WorkerArena?) throws {
+    self.target = target
+    self.reader = reader
+    self.arena = arena
     var types: [any Any.Type] = []
-    for _ in 0..<(try reader.number()) {
-      let name = try reader.text()
+    for _ in 0..<(try self.reader.number()) {
+      let name = try self.reader.text()
       guard let type = _typeByName(name) else { throw WorkerCallError("there is no type \(name) in the worker") }
       types.append(type)
     }
@@ -58,7 +65,9 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
   }
 
   public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] { genericTypes }
-  public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument { try reader.value(Argument.self) }
+  public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument {
+    try reader.argument(Argument.self, arena)
+  }
   public mutating func decodeErrorType() throws -> (any Any.Type)? { nil }
   public mutating func decodeReturnType() throws -> (any Any.Type)? { nil }
 }

@@ -41,7 +41,9 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
 
   public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {}
   public func resignID(_ id: ActorID) {}
-  public func makeInvocationEncoder() -> WorkerInvocationEncoder { WorkerInvocationEncoder() }
+  public func makeInvocationEncoder() -> WorkerInvocationEncoder {
+    WorkerInvocationEncoder(arena: caller?.arena)
+  }
 
   public func remoteCall<Act: DistributedActor, Err: Error, Res: Codable>(
     on actor: Act, target: RemoteCallTarget, invocation: inout InvocationEncoder, throwing: Err.Type,
@@ -61,14 +63,24 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
     _ id: ActorID, _ target: RemoteCallTarget, _ invocation: WorkerInvocationEncoder
   ) async throws -> [UInt8] {
     guard let caller else { throw WorkerCallError("this actor is not in a pool: calls go to those that a pool gives") }
-    return try await caller.call(id.target, name: target.identifier, frame: invocation.frame(target.identifier))
+    return try await CallTrace.withCallerSpan(target.identifier) {
+      let frame = invocation.frame(target.identifier)
+      return try await caller.call(id.target, name: target.identifier, frame: frame, invocation.leases)
+    }
   }
 }
 
 /// Makes a call in some worker.
 protocol WorkerCaller: Sendable {
-  /// - Parameter frame: the call, with an id that is still to be written.
+  /// Where large arguments go.
+  var arena: Arena? { get }
+
+  /// - Parameters:
+  ///   - frame: the call, with an id that is still to be written.
+  ///   - leases: of the arguments that lie in the arena.
   /// - Returns: the frame of kind ``Frame/Kind/result``.
   /// - Throws: what the call threw, or why it was not answered.
-  func call(_ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8]) async throws -> [UInt8]
+  func call(
+    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ leases: [ArenaLease]
+  ) async throws -> [UInt8]
 }

@@ -52,7 +52,7 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   }
 
   private func runChunks(_ workers: Int) async throws {
-    while let range = nextChunk(workers) { try await run(range) }
+    while let range = nextChunk(workers) { try await CallTrace.withCallerSpan(displayName) { try await run(range) } }
   }
 
   private func nextChunk(_ workers: Int) -> Range<Int>? {
@@ -72,10 +72,18 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   private func run(_ range: Range<Int>) async throws {
     var frame = Frame.begin(.function, 0, capacity: 64 + range.count * MemoryLayout<Function.Input>.stride)
     frame.append(part: name)
-    try CBOREncoder().encode(Array(inputs[range]), into: &frame)
+    CallTrace.append(to: &frame)
+    var leases: [ArenaLease] = []
+    if Function.Input.self is any PlainArray.Type {
+      for input in inputs[range] {
+        if let lease = try frame.append(argument: input, core.arena) { leases.append(lease) }
+      }
+    } else {
+      try CBOREncoder().encode(Array(inputs[range]), into: &frame)
+    }
     let start = ContinuousClock.now
     do {
-      let reply = try await core.call(.any, name: displayName, frame: frame, options)
+      let reply = try await core.call(.any, name: displayName, frame: frame, leases, options)
       let results = try ChunkResults<Function.Output>(reply, count: range.count)
       note(results, range, ContinuousClock.now - start)
     } catch let error as WorkerCrash {

@@ -19,7 +19,10 @@ public protocol WorkerFunction: SendableMetatype {
 
 /// A function as a worker finds it, by name.
 struct FoundFunction: Sendable {
-  private let body: @Sendable (_ frame: FrameReader, _ call: UInt64, _ began: (Int) -> Void) async throws -> [UInt8]
+  private let body:
+    @Sendable (
+      _ frame: FrameReader, _ call: UInt64, _ arena: WorkerArena, _ began: (Int) -> Void
+    ) async throws -> [UInt8]
 
   /// - Returns: `nil` when there is no such function in this program.
   init?(named name: String) {
@@ -28,8 +31,8 @@ struct FoundFunction: Sendable {
   }
 
   private init<Function: WorkerFunction>(_: Function.Type) {
-    body = { frame, call, began in
-      let inputs = try frame.rest([Function.Input].self)
+    body = { frame, call, arena, began in
+      let inputs = try Self.inputs(Function.self, frame, arena)
       var results = ChunkResults<Function.Output>()
       results.outputs.reserveCapacity(inputs.count)
       for (index, input) in inputs.enumerated() {
@@ -44,12 +47,25 @@ struct FoundFunction: Sendable {
     }
   }
 
+  /// Arrays come one by one, since each may lie in the arena.
+  private static func inputs<Function: WorkerFunction>(
+    _: Function.Type, _ frame: FrameReader, _ arena: WorkerArena
+  ) throws -> [Function.Input] {
+    guard Function.Input.self is any PlainArray.Type else { return try frame.rest([Function.Input].self) }
+    var frame = frame
+    var inputs: [Function.Input] = []
+    while !frame.isAtEnd { inputs.append(try frame.argument(Function.Input.self, arena)) }
+    return inputs
+  }
+
   /// Computes the elements of a chunk.
   ///
   /// - Parameter began: told before each element which it is.
   /// - Returns: the frame to answer with.
-  func run(_ frame: FrameReader, _ call: UInt64, began: (Int) -> Void) async throws -> [UInt8] {
-    try await body(frame, call, began)
+  func run(
+    _ frame: FrameReader, _ call: UInt64, _ arena: WorkerArena, began: (Int) -> Void
+  ) async throws -> [UInt8] {
+    try await body(frame, call, arena, began)
   }
 }
 

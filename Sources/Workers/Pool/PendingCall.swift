@@ -20,12 +20,21 @@ final class PendingCall: Sendable {
   let name: String
   let deadline: Duration?
   let frame: [UInt8]
+  /// Of its arguments that lie in the arena.
+  let leases: [ArenaLease]
   let onReport: (@Sendable ([UInt8]) -> Void)?
   private let state = Mutex(State())
+  #if Metrics
+    let submitted = ContinuousClock.now
+    /// When it was sent to its worker.
+    let times = Mutex<ContinuousClock.Instant?>(nil)
+  #endif
 
   init(
-    _ id: CallID, name: String, deadline: Duration?, frame: [UInt8], onReport: (@Sendable ([UInt8]) -> Void)?
+    _ id: CallID, name: String, deadline: Duration?, frame: [UInt8], leases: [ArenaLease] = [],
+    onReport: (@Sendable ([UInt8]) -> Void)?
   ) {
+    self.leases = leases
     self.id = id
     self.name = name
     self.deadline = deadline
@@ -39,10 +48,17 @@ final class PendingCall: Sendable {
     self.onReport = onReport
   }
 
-  var attempt: Int {
-    get { state.withLock { $0.attempt } }
-    set { state.withLock { $0.attempt = newValue } }
+  var attempt: Int { state.withLock { $0.attempt } }
+
+  func noteSending(_ attempt: Int) {
+    state.withLock { $0.attempt = attempt }
+    #if Metrics
+      times.withLock { $0 = .now }
+    #endif
   }
+
+  /// Whether it is a call, and not a request to hold a worker.
+  var isMeasured: Bool { !frame.isEmpty }
 
   /// Keeps what the worker answered, until the pool says that this is the call's answer.
   func keep(_ reply: [UInt8]) { state.withLock { $0.reply = reply } }

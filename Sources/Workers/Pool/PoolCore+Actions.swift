@@ -20,7 +20,7 @@ extension PoolCore {
     case .startTimer(let timer, let delay): startTimer(timer, delay)
     case .cancelTimer(let timer): cancelTimer(timer)
     case .answer(let call, let outcome): answer(call, outcome)
-    case .fail: break
+    case .fail: observer.failed(state.withLock { $0.lastCause })
     case .end: end()
     }
   }
@@ -52,6 +52,7 @@ extension PoolCore {
       return true
     }
     if isCurrent {
+      observer.forkServerEnded(ending)
       feed(.forkServerDied(at: now)) { $0.lastCause = "the fork server \(ending.map { "\($0)" } ?? "ended")" }
     }
   }
@@ -80,7 +81,7 @@ extension PoolCore {
       var sockets = try SocketPair()
       let worker = PooledWorker(
         id, slot: slot, channel: try pair.openFirst(.init(maximumMessageSize: .max)),
-        cancellations: UnixSocket(adopting: try sockets.first.descriptor.copy()))
+        control: UnixSocket(adopting: try sockets.first.descriptor.copy()))
       try sockets.first.close()
       let setup = WorkerSetup(actor: actorName, slot: slot, channel: theirs.description)
       status.set(.state, StatusPage.State.starting.rawValue, slot: slot)
@@ -117,11 +118,12 @@ extension PoolCore {
   private func send(_ id: CallID, to workerID: WorkerID, _ attempt: Int) {
     let (call, worker) = state.withLock { ($0.calls[id], $0.workers[workerID]) }
     guard let call, let worker else { return }
-    call.attempt = attempt
+    call.noteSending(attempt)
     let isRead = worker.state.withLock { worker in
       worker.call = id
       return worker.isRead
     }
+    worker.lend(call.leases)
     worker.send(call.frame)
     if !isRead { state.withLock { $0.toRead.append(worker) } }
   }
@@ -144,6 +146,7 @@ extension PoolCore {
   private func answer(_ id: CallID, _ outcome: CallOutcome) {
     let (call, cause) = state.withLock { ($0.calls.removeValue(forKey: id), $0.lastCause) }
     guard let call else { return }
+    if call.isMeasured { observer.answered(call, isSuccess: outcome == .reply) }
     switch outcome {
     case .reply: call.complete(.frame(call.takeReply() ?? []))
     case .granted(let worker): call.complete(.granted(worker))
@@ -169,6 +172,8 @@ extension PoolCore {
       return (state.whenEnded, state.forkServer)
     }
     server?.end()
+    arena?.close()
+    observer.ended()
     for continuation in waiting { continuation.resume() }
   }
 

@@ -8,19 +8,22 @@ extension PoolCore: WorkerCaller {
   /// How long a caller looks for its reply before it suspends: suspending and waking costs as much.
   private static let longestLook = Duration.microseconds(50)
 
-  func call(_ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8]) async throws -> [UInt8] {
+  func call(
+    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ leases: [ArenaLease]
+  ) async throws -> [UInt8] {
     let options = CallOptions.current
     switch target {
-    case .any: return try await call(.any, name: name, frame: frame, options)
-    case .held(let lease): return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, options)
+    case .any: return try await call(.any, name: name, frame: frame, leases, options)
+    case .held(let lease):
+      return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, leases, options)
     case .local: throw WorkerCallError("this actor is in no pool")
     }
   }
 
   func call(
-    _ target: CallTarget, name: String, frame: [UInt8], _ options: CallOptions
+    _ target: CallTarget, name: String, frame: [UInt8], _ leases: [ArenaLease], _ options: CallOptions
   ) async throws -> [UInt8] {
-    let answer = await answer(name: name, frame: frame, options) { .submit($0, options.request(target)) }
+    let answer = await answer(name: name, frame: frame, leases, options) { .submit($0, options.request(target)) }
     switch answer {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
@@ -38,7 +41,7 @@ extension PoolCore: WorkerCaller {
   func hold(_ options: CallOptions) async throws -> LeaseID {
     let priority = options.request(.any).priority
     var id = CallID(rawValue: 0)
-    let answer = await answer(name: "withWorker", frame: [], options) { call in
+    let answer = await answer(name: "withWorker", frame: [], [], options) { call in
       id = call
       return .hold(call, priority)
     }
@@ -47,7 +50,7 @@ extension PoolCore: WorkerCaller {
   }
 
   private func answer(
-    name: String, frame: [UInt8], _ options: CallOptions, _ event: (CallID) -> PoolEvent
+    name: String, frame: [UInt8], _ leases: [ArenaLease], _ options: CallOptions, _ event: (CallID) -> PoolEvent
   ) async -> PendingCall.Answer {
     if Task.isCancelled { return .failure(CancellationError()) }
     let id = state.withLock { state in
@@ -55,7 +58,7 @@ extension PoolCore: WorkerCaller {
       return CallID(rawValue: state.lastCall)
     }
     let call = PendingCall(
-      id, name: name, deadline: options.deadline, frame: frame, onReport: CallOptions.onReport)
+      id, name: name, deadline: options.deadline, frame: frame, leases: leases, onReport: CallOptions.onReport)
     for worker in feedAndCarryOut(event(id), { $0.calls[id] = call }) { lookForReply(worker, to: call) }
     if let answer = call.answer { return answer }
     return await withTaskCancellationHandler {
@@ -144,19 +147,28 @@ extension PoolCore: WorkerCaller {
         defer { state.isReady = true }
         return !state.isReady
       }
-      if isFirst { feed(.workerReady(worker.id)) }
+      if isFirst {
+        observer.workerStarted(worker.processID)
+        feed(.workerReady(worker.id))
+      }
       return isFirst
     case .report:
       guard worker.state.withLock({ $0.call == id }), let call = state.withLock({ $0.calls[id] }) else { return false }
       call.onReport?(frame)
       return true
+    case .kept:
+      // An argument of the call that it runs; of others it has none.
+      worker.state.withLock { $0.leases }.first { $0.block.id == number }?.keep()
+      worker.state.withLock { _ = $0.knownBlocks.remove(number) }
+      return true
     case .result, .error:
-      let isAnswer = worker.state.withLock { state in
-        guard state.call == id else { return false }
+      let leases = worker.state.withLock { state -> [ArenaLease]? in
+        guard state.call == id else { return nil }
         state.call = nil
-        return true
+        defer { state.leases = [] }
+        return state.leases
       }
-      guard isAnswer else { return false }
+      guard leases != nil else { return false }
       state.withLock { $0.calls[id] }?.keep(frame)
       recycleIfDue(worker)
       feed(.reply(worker.id, id))

@@ -23,7 +23,9 @@ extension PoolCore {
   /// On the fork server's thread.
   func processDid(_ event: WorkerProcessEvent, _ worker: PooledWorker) {
     switch event {
-    case .started: feed(.processStarted(worker.id))
+    case .started:
+      startAgeing(worker)
+      feed(.processStarted(worker.id))
     case .stopped: feed(.stopped(worker.id))
     case .continued: feed(.continued(worker.id))
     case .ended(.notStarted(let error)):
@@ -58,7 +60,10 @@ extension PoolCore {
   func finish(_ worker: PooledWorker) {
     guard let ending = worker.state.withLock({ $0.ending.take() }) else { return }
     let report = report(ending, worker)
-    status.add(.crashes, 1, slot: worker.slot)
+    let (call, wasSignalled) = worker.state.withLock { ($0.call, $0.wasSignalled) }
+    let isCrash = !wasSignalled && (call != nil || report.ending != .exited(0))
+    if isCrash { status.add(.crashes, 1, slot: worker.slot) }
+    observer.workerEnded(report, call: call.flatMap { id in state.withLock { $0.calls[id]?.name } }, isCrash: isCrash)
     worker.channel.close()
     forgetWorker(worker)
     feed(.exited(worker.id, at: now)) { state in
@@ -71,7 +76,24 @@ extension PoolCore {
 
   private func forgetWorker(_ worker: PooledWorker) {
     _ = state.withLock { $0.workers.removeValue(forKey: worker.id) }
+    // Let go after the lock.
+    _ = worker.state.withLock { state in
+      defer { state.leases = [] }
+      return state.leases
+    }
+    if let timer = worker.state.withLock({ $0.ageTimer.take() }) { (try? Reactor.shared())?.unwatch(timer) }
     releaseSlot(worker)
+  }
+
+  /// Has the worker retire at the age that the configuration allows.
+  private func startAgeing(_ worker: PooledWorker) {
+    guard let age = configuration.recycling.age, let reactor = try? Reactor.shared() else { return }
+    let id = worker.id
+    let timer = reactor.watch(nil, by: Deadline(age)) { [weak self] outcome in
+      guard case .failure(let error as InterprocessError) = outcome, error.isTimeout else { return }
+      self?.feed(.retire(id))
+    }
+    worker.state.withLock { $0.ageTimer = timer }
   }
 
   private func report(_ ending: WorkerProcessEnding, _ worker: PooledWorker) -> CrashReport {
@@ -83,7 +105,9 @@ extension PoolCore {
     if case .reaped(let how, let usage) = ending {
       report.ending = how
       report.usage = usage
-      report.outOfMemory = OutOfMemorySigns.look(how, report.standardError, wasSignalled: wasSignalled)
+      report.outOfMemory = OutOfMemorySigns.look(how, report.standardError, wasSignalled: wasSignalled) {
+        self.state.withLock { $0.outOfMemoryKills.takeOne() }
+      }
     }
     return report
   }
@@ -106,13 +130,18 @@ extension CrashReport {
 /// By what one knows that a process died for want of memory.
 private enum OutOfMemorySigns {
   static func look(
-    _ ending: ProcessEnding, _ standardError: String, wasSignalled: Bool
+    _ ending: ProcessEnding, _ standardError: String, wasSignalled: Bool, wasKilledByKernel: () -> Bool
   ) -> WorkerCrash.OutOfMemory {
     // Swift's own words, malloc's, and C++'s.
-    let words = ["could not allocate memory", "out of memory", "Cannot allocate memory", "bad_alloc"]
+    let words = [
+      "Fatal error: failed to allocate ", "could not allocate memory", "out of memory", "Cannot allocate memory",
+      "bad_alloc",
+    ]
     if case .exited(0) = ending { return .no }
     if words.contains(where: standardError.contains) { return .yes }
-    if case .signalled(SIGKILL, _) = ending, !wasSignalled { return .possible }
+    if case .signalled(SIGKILL, _) = ending, !wasSignalled {
+      return wasKilledByKernel() ? .yes : .possible
+    }
     return .no
   }
 }

@@ -28,13 +28,17 @@ final class PoolCore: Sendable {
     var whenEnded: [CheckedContinuation<Void, Never>] = []
     /// To be read from now on, for a call was sent to them.
     var toRead: [PooledWorker] = []
+    var outOfMemoryKills = OutOfMemoryKills()
   }
 
   let configuration: WorkerPoolConfiguration
+  let observer: PoolObserver
   let actorName: String
   let status: StatusPage
   let statusMemory: OwnedDescriptor
   let state: Mutex<State>
+  /// Where large arguments go.
+  private let blocks = Mutex<Arena?>(nil)
   private let start = ContinuousClock.now
   /// How many callers look for their reply without suspending.
   let spinning = Atomic(0)
@@ -46,6 +50,7 @@ final class PoolCore: Sendable {
         remedy: "a pool needs a mechanism whose channel goes both ways")
     }
     self.configuration = configuration
+    observer = PoolObserver(configuration)
     self.actorName = actorName
     let rules = configuration.rules
     // Workers that are on their way out keep their slots until they are gone.
@@ -54,6 +59,16 @@ final class PoolCore: Sendable {
     statusMemory = try memory.descriptor.copy()
     status = StatusPage(memory.takeMapping())
     state = Mutex(State(machine: PoolStateMachine(rules: rules), freeSlots: Array((0..<slots).reversed())))
+    let arena = Arena(mostFree: rules.maximum + 1) { [weak self] block in self?.forget(block) }
+    blocks.withLock { $0 = arena }
+  }
+
+  var arena: Arena? { blocks.withLock { $0 } }
+
+  /// On whichever thread lets go of a block last, with no lock held.
+  private func forget(_ block: UInt64) {
+    let workers = state.withLock { Array($0.workers.values) }
+    for worker in workers { worker.forget(block) }
   }
 
   var now: Duration { ContinuousClock.now - start }

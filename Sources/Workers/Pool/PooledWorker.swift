@@ -19,28 +19,52 @@ final class PooledWorker: Sendable {
     var isClosed = false
     /// SIGTERM or SIGKILL were the pool's.
     var wasSignalled = false
+    /// What its call has in the arena, until it has answered or died.
+    var leases: [ArenaLease] = []
+    /// Blocks of the arena that it has been given.
+    var knownBlocks: Set<UInt64> = []
+    /// Ends its service at the age where it is recycled.
+    var ageTimer: UInt64?
   }
 
   let id: WorkerID
   let slot: Int
   let channel: Channel
-  private let cancellations: UnixSocket
+  private let control: UnixSocket
   let state = Mutex(State())
 
-  init(_ id: WorkerID, slot: Int, channel: Channel, cancellations: consuming UnixSocket) {
+  init(_ id: WorkerID, slot: Int, channel: Channel, control: consuming UnixSocket) {
     self.id = id
     self.slot = slot
     self.channel = channel
-    self.cancellations = cancellations
+    self.control = control
   }
 
   var processID: CInt? { state.withLock { $0.process?.processID } }
 
   /// Tells the worker that a call is cancelled, whatever it is doing.
   func cancel(_ call: CallID) {
-    var bytes: [UInt8] = []
-    bytes.append(littleEndian: UInt64(call.rawValue))
-    _ = try? cancellations.tryWrite(bytes.span.bytes)
+    _ = try? control.tryWrite(ControlWord.cancel(UInt64(call.rawValue)).bytes)
+  }
+
+  /// Gives the worker, before a call is sent, the memory in which the call's arguments lie.
+  func lend(_ leases: [ArenaLease]) {
+    if leases.isEmpty { return }
+    let new = state.withLock { state in
+      state.leases = leases
+      return leases.filter { state.knownBlocks.insert($0.block.id).inserted }
+    }
+    for lease in new {
+      // A worker that takes nothing for a second is gone or stopped: its call fails in one way or another.
+      try? control.write(
+        ControlWord.block(lease.block.id).bytes, passing: [lease.block.readOnly.fileDescriptor], timeout: .seconds(1))
+    }
+  }
+
+  /// A block of the arena will not be used again.
+  func forget(_ block: UInt64) {
+    guard state.withLock({ $0.knownBlocks.remove(block) }) != nil else { return }
+    _ = try? control.tryWrite(ControlWord.drop(block).bytes)
   }
 
   func signal(_ signal: CInt) {

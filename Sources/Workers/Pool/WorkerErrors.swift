@@ -29,6 +29,13 @@ public struct WorkerCrash: Error, Sendable {
     /// It was killed by somebody who is not the pool.
     case possible
   }
+
+  /// The backtrace at the end of ``standardError``, where `backtraces` are on and errors are collected.
+  public var backtrace: String? {
+    guard let start = standardError.firstRange(of: "Program crashed")?.lowerBound else { return nil }
+    let line = standardError[..<start].lastIndex(of: "\n").map { standardError.index(after: $0) }
+    return String(standardError[(line ?? standardError.startIndex)...])
+  }
 }
 
 extension WorkerCrash: CustomStringConvertible {

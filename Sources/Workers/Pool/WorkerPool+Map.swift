@@ -28,8 +28,9 @@ extension WorkerPool {
     return outputs.compactMap(\.self)
   }
 
-  /// How many calls are under way at once, so that no worker waits for its next.
-  var window: Int { 2 * max(1, configuration.count) }
+  /// How many inputs of `map` and `results` have been taken at most whose results have not: twice as many as there may be
+  /// workers, so that none waits for its next.
+  public var window: Int { 2 * max(1, configuration.count) }
 
   /// Computes a function of each of the inputs, and gives the results in their order. The elements travel in chunks, as
   /// large as their duration suggests.

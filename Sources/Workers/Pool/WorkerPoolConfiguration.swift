@@ -1,5 +1,9 @@
 public import Interprocess
 
+#if Logging
+  public import Logging
+#endif
+
 /// How a pool of workers is made, and what it does when something goes wrong.
 public struct WorkerPoolConfiguration: Sendable {
   /// How many workers may serve at the same time; unless set, as many as this process may use processors.
@@ -62,6 +66,18 @@ public struct WorkerPoolConfiguration: Sendable {
 
   /// Whether calls run in this process, for a debugger's sake: nothing survives a crash then.
   public var isInline = false
+
+  #if Logging
+    /// Where the pool says what happens to its workers. A crash is a warning, the pool's failure an error, and starts and
+    /// ends are for debugging. It needs the package's trait `Logging`.
+    public var logger: Logger?
+  #endif
+
+  #if Metrics
+    /// What the names of the pool's metrics begin with: `.calls`, `.call.queue`, `.call.run`, `.crashes`, `.starts`,
+    /// `.resident.bytes`. It needs the package's trait `Metrics`.
+    public var metricsLabel = "workers"
+  #endif
 
   public struct RestartIntensity: Hashable, Sendable {
     public var deaths: Int

@@ -17,6 +17,8 @@ enum Frame {
     case error = 18
     /// From the worker: what the call reports while it runs.
     case report = 19
+    /// From the worker, before a call's result: it has stored an argument that lies in this block of the arena.
+    case kept = 20
   }
 
   static let headSize = 9

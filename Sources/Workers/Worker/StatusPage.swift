@@ -6,8 +6,9 @@ import SystemPackage
 /// when one has died. It begins with `SwPool01`, the pool's process id and how many slots follow, 8 bytes each.
 ///
 /// A slot has 128 bytes: the process id, the state, the id of the call, which element of a chunk, how many calls were
-/// done, how many workers have died in this slot; 8 bytes each. Whatever it says is only information: the pool decides
-/// nothing by it but which element of a chunk to blame for a crash.
+/// done, how many workers have died in this slot, when the call began (nanoseconds of CLOCK_MONOTONIC); 8 bytes each; and
+/// the call's name in UTF-8, 72 bytes, zeros behind. Whatever it says is only information: the pool decides nothing by it
+/// but which element of a chunk to blame for a crash.
 struct StatusPage: ~Copyable, Sendable {
   static let mark = UInt64(bigEndian: 0x5377_506F_6F6C_3031)  // "SwPool01"
   static let label = "interprocess-pool"
@@ -21,7 +22,11 @@ struct StatusPage: ~Copyable, Sendable {
     case element = 24
     case callsDone = 32
     case crashes = 40
+    case began = 48
+    case name = 56
   }
+
+  static let nameSize = slotSize - Field.name.rawValue
 
   enum State: UInt64 {
     case absent
@@ -53,6 +58,18 @@ struct StatusPage: ~Copyable, Sendable {
 
   func add(_ field: Field, _ amount: UInt64, slot: Int) {
     _ = try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.wrappingAdd(amount, ordering: .relaxed) }
+  }
+
+  /// What does not fit is cut off.
+  func setName(_ name: String, slot: Int) {
+    let bytes = Array(name.utf8.prefix(Self.nameSize))
+    for start in stride(from: 0, to: Self.nameSize, by: 8) {
+      let word = bytes.dropFirst(start).prefix(8).enumerated().reduce(UInt64(0)) { word, byte in
+        word | UInt64(byte.element) << (8 * UInt64(byte.offset))
+      }
+      let offset = offset(.name, slot) + start
+      try? mapping.withAtomic(UInt64.self, at: offset) { $0.store(word.littleEndian, ordering: .relaxed) }
+    }
   }
 
   private func offset(_ field: Field, _ slot: Int) -> Int { Self.headSize + slot * Self.slotSize + field.rawValue }

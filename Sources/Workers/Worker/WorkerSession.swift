@@ -8,12 +8,15 @@ import SystemPackage
 /// A worker at work: a thread that reads its channel and runs its calls, and the socket by which they are cancelled.
 final class WorkerSession: Sendable {
   private let channel: Channel
-  private let cancellations: UnixSocket
+  private let control: WorkerControl
+  private let arena: WorkerArena
   private let status: StatusPage
   private let setup: WorkerSetup
   private let loop = LoopExecutor()
   private let running = Mutex(Running())
   private let functions = Mutex<[String: FoundFunction]>([:])
+  /// What the status page names.
+  private let named = Mutex<[UInt8]>([])
 
   private struct Running {
     var call: UInt64?
@@ -24,7 +27,7 @@ final class WorkerSession: Sendable {
 
   static func make(_ worker: inout WorkerStart) throws -> WorkerSession {
     let setup = try WorkerSetup(decoding: worker.setup)
-    guard let memory = worker.takeDescriptor(), let cancellations = worker.takeDescriptor() else {
+    guard let memory = worker.takeDescriptor(), let control = worker.takeDescriptor() else {
       throw FrameReader.Malformed()
     }
     var descriptors: [CInt] = []
@@ -32,21 +35,24 @@ final class WorkerSession: Sendable {
     let end = try ChannelEndpoint(description: setup.channel, adopting: descriptors)
     return WorkerSession(
       channel: try Channel(end, .init(maximumMessageSize: .max)),
-      cancellations: UnixSocket(adopting: cancellations),
+      control: WorkerControl(UnixSocket(adopting: control)),
       status: StatusPage(try AnonymousMemory(adopting: memory).takeMapping()), setup)
   }
 
   private init(
-    channel: Channel, cancellations: consuming UnixSocket, status: consuming StatusPage, _ setup: WorkerSetup
+    channel: Channel, control: WorkerControl, status: consuming StatusPage, _ setup: WorkerSetup
   ) {
     self.channel = channel
-    self.cancellations = cancellations
+    self.control = control
+    arena = WorkerArena { control.await() }
+    control.arena = arena
     self.status = status
     self.setup = setup
   }
 
   func start() throws {
-    try WatchingThread.watch(cancellations.fileDescriptor) { self.takeCancellations() }
+    control.onCancel = { self.cancel($0) }
+    try WatchingThread.watch(control.fileDescriptor) { self.control.take() }
     let argument = Unmanaged.passRetained(self)
     try systemCall("pthread_create", nil) {
       ci_start_thread(
@@ -82,12 +88,29 @@ final class WorkerSession: Sendable {
     try channel.send(Frame.begin(.ready, 0))
     while let frame = try channel.receive() {
       guard let (kind, call) = Frame.head(of: frame) else { exit(WorkerMain.ExitCode.protocolViolation) }
+      note(frame, isFunction: kind == .function)
       switch kind {
       case .call: run(call) { await self.answer(call, frame, actor, system) }
       case .function: run(call) { await self.answer(call, frame) }
-      case .ready, .result, .error, .report: exit(WorkerMain.ExitCode.protocolViolation)
+      case .ready, .result, .error, .report, .kept: exit(WorkerMain.ExitCode.protocolViolation)
       }
     }
+  }
+
+  /// Says on the status page what is called; the same call as the last is named already.
+  private func note(_ frame: [UInt8], isFunction: Bool) {
+    status.set(.began, MonotonicClock.nanoseconds, slot: setup.slot)
+    var reader = FrameReader(frame)
+    guard let range = try? reader.part() else { return }
+    let isSame = named.withLock { last in
+      if last[...] == frame[range] { return true }
+      last = Array(frame[range])
+      return false
+    }
+    if isSame { return }
+    let name = String(decoding: frame[range], as: UTF8.self)
+    let function = isFunction ? _typeByName(name).map { "\($0)" } ?? name : RemoteCallTarget(name).description
+    status.setName(function, slot: setup.slot)
   }
 
   /// Runs a call's task on this thread, until it has ended, and answers with what it gave.
@@ -113,6 +136,7 @@ final class WorkerSession: Sendable {
     status.add(.callsDone, 1, slot: setup.slot)
     status.set(.state, StatusPage.State.idle.rawValue, slot: setup.slot)
     do {
+      for block in arena.endCall() { try channel.send(Frame.begin(.kept, block)) }
       try channel.send(reply.frame)
     } catch {
       exit(0)
@@ -124,9 +148,13 @@ final class WorkerSession: Sendable {
   ) async -> [UInt8] {
     let handler = WorkerResultHandler(call: call, reply: .init())
     do {
-      var decoder = try WorkerInvocationDecoder(frame)
-      try await system.executeDistributedTarget(
-        on: actor, target: RemoteCallTarget(decoder.target), invocationDecoder: &decoder, handler: handler)
+      var reader = FrameReader(frame)
+      let target = try reader.text()
+      try await CallTrace.withWorkerSpan(&reader, target) { [arena] reader in
+        var decoder = try WorkerInvocationDecoder(target, reader, arena)
+        try await system.executeDistributedTarget(
+          on: actor, target: RemoteCallTarget(target), invocationDecoder: &decoder, handler: handler)
+      }
       return handler.reply.frame
     } catch {
       return failure(call, error)
@@ -136,9 +164,10 @@ final class WorkerSession: Sendable {
   private func answer(_ call: UInt64, _ frame: [UInt8]) async -> [UInt8] {
     do {
       var reader = FrameReader(frame)
-      let function = try function(named: try reader.text())
-      return try await function.run(reader, call) { [slot = setup.slot] in
-        status.set(.element, UInt64($0), slot: slot)
+      let name = try reader.text()
+      let function = try function(named: name)
+      return try await CallTrace.withWorkerSpan(&reader, name) { reader in
+        try await function.run(reader, call, arena) { status.set(.element, UInt64($0), slot: setup.slot) }
       }
     } catch {
       return failure(call, error)
@@ -164,18 +193,21 @@ final class WorkerSession: Sendable {
   }
 
   /// On the watching thread, whatever the call does: its task is cancelled.
-  private func takeCancellations() -> Bool {
-    guard let bytes = try? cancellations.tryRead(upTo: 4096) else { return true }
-    if bytes.isEmpty { return false }
+  private func cancel(_ call: UInt64) {
     // A worker has one call at a time, so the last one says it all.
-    guard bytes.count >= 8 else { return true }
-    let last = bytes.suffix(8).withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
     let task = running.withLock { running in
-      running.cancelled = last
-      return running.call == last ? running.task : nil
+      running.cancelled = call
+      return running.call == call ? running.task : nil
     }
     task?.cancel()
-    return true
+  }
+}
+
+private enum MonotonicClock {
+  static var nanoseconds: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(clamping: time.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: time.tv_nsec)
   }
 }
 

@@ -16,8 +16,13 @@ struct PiCommand: ParsableCommand {
 
       Mechanisms: \(PiMechanism.allCases.map(\.rawValue).joined(separator: ", ")).
 
+      With --pool the job runs on the pool of workers of the product Workers, which survives their crashes, over each \
+      mechanism whose channels go both ways: all but \(PiMechanism.oneWay.map(\.rawValue).joined(separator: " and ")). \
+      The time is from before the pool is made to after its last process has gone.
+
       EXAMPLES
         ipc pi                               every mechanism
+        ipc pi --pool                        every mechanism that a pool can use
         ipc pi --via pipe --via unix-socket  these two
         ipc pi --terms 1000000000 --workers 2
         ipc pi --json                        an object a line: mechanism, pi, seconds, terms, workers
@@ -38,6 +43,9 @@ struct PiCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How many processes to fork.", valueName: "n"))
   var workers = 10
 
+  @Flag(help: "Use a pool of workers, which outlives their crashes.")
+  var pool = false
+
   @Flag(help: "Print one JSON object a line.")
   var json = false
 
@@ -52,6 +60,9 @@ struct PiCommand: ParsableCommand {
     guard (1...Self.mostWorkers).contains(workers) else {
       throw ValidationError("--workers \(workers): give a number from 1 to \(Self.mostWorkers)")
     }
+    if pool, let mechanism = mechanisms.first(where: PiMechanism.oneWay.contains) {
+      throw ValidationError("--pool --via \(mechanism.rawValue): a pool needs a mechanism that goes both ways")
+    }
   }
 
   func run() throws {
@@ -62,9 +73,11 @@ struct PiCommand: ParsableCommand {
     let alone = json ? nil : try PiRun.timeInOneProcess(job)
     if alone != nil { printNow(PiReport.header) }
     var haveFailed = false
-    for mechanism in mechanisms.isEmpty ? PiMechanism.allCases : mechanisms {
+    for mechanism in mechanisms.isEmpty ? defaultMechanisms : mechanisms {
       let progress = Progress(mechanism.rawValue)
-      let result = Result { try PiRun(job, via: mechanism, progress: progress) }
+      let result = Result {
+        pool ? try PiRun(onPool: job, via: mechanism) : try PiRun(job, via: mechanism, progress: progress)
+      }
       progress.clear()
       switch result {
       case .success(let run): printNow(PiReport.line(for: run, job: job, alone: alone))
@@ -76,6 +89,10 @@ struct PiCommand: ParsableCommand {
     }
     if let alone { printNow(PiReport.footer(job, alone: alone)) }
     if haveFailed { throw ExitCode.failure }
+  }
+
+  private var defaultMechanisms: [PiMechanism] {
+    pool ? PiMechanism.allCases.filter { !PiMechanism.oneWay.contains($0) } : PiMechanism.allCases
   }
 
   private static func mechanism(named name: String) throws -> PiMechanism {

@@ -13,6 +13,9 @@ enum PiMechanism: String, CaseIterable {
   case anonymousMemory = "anonymous-memory"
   case ring
 
+  /// Mailboxes, over which no pool's channel goes.
+  static let oneWay: [PiMechanism] = [.file, .mappedFile]
+
   var carrier: any SumCarrier.Type {
     switch self {
     case .file: PiByFile.self

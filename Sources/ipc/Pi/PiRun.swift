@@ -17,6 +17,14 @@ struct PiRun {
     self.mechanism = mechanism
   }
 
+  init(onPool job: PiJob, via mechanism: PiMechanism) throws {
+    let clock = ContinuousClock()
+    let start = clock.now
+    pi = PiJob.pi(from: try PiOnPool.partialSums(job, via: mechanism))
+    elapsed = clock.now - start
+    self.mechanism = mechanism
+  }
+
   /// A name for a POSIX object that nobody else has, and that says whose it is.
   static func uniqueName() -> String {
     "/ipc-pi-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 36))"

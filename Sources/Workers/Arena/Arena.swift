@@ -1,0 +1,125 @@
+import CInterprocess
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// Memory by which large arrays reach workers: copied once, into a block that both sides have mapped, and that is used
+/// again when the call is over. Workers can only read it.
+final class Arena: Sendable {
+  /// Below, a message costs no more than what says where the block is.
+  static let smallestArray = 256 << 10
+
+  private struct State {
+    /// The block used last is last: its pages are the warmest.
+    var free: [ArenaBlock] = []
+    var lastID: UInt64 = 0
+    var isClosed = false
+  }
+
+  /// How many blocks are kept that no call needs.
+  private let mostFree: Int
+  /// Told of each block that will not be used again.
+  private let onDrop: @Sendable (UInt64) -> Void
+  private let state = Mutex(State())
+
+  init(mostFree: Int, onDrop: @escaping @Sendable (UInt64) -> Void) {
+    self.mostFree = mostFree
+    self.onDrop = onDrop
+  }
+
+  /// Copies an array into a block, where it is large, plain, and there is memory.
+  func place<Value>(_ value: Value) -> ArenaLease? {
+    guard MemoryLayout<Value>.size == MemoryLayout<UnsafeRawPointer>.size, let array = value as? any PlainArray else {
+      return nil
+    }
+    return place(array)
+  }
+
+  private func place<Elements: PlainArray>(_ array: Elements) -> ArenaLease? {
+    guard let stride = Elements.plainStride, stride > 0 else { return nil }
+    let count = array.plainByteCount
+    guard count >= Self.smallestArray, let block = take(count) else { return nil }
+    array.copyPlainBytes(to: block.bytes)
+    return ArenaLease(block, byteCount: count, in: self)
+  }
+
+  private func take(_ count: Int) -> ArenaBlock? {
+    let (recycled, id) = state.withLock { state -> (ArenaBlock?, UInt64) in
+      // A block much too large would be missing where it is needed.
+      if let index = state.free.lastIndex(where: { $0.byteCount >= count && $0.byteCount / 4 <= count }) {
+        return (state.free.remove(at: index), 0)
+      }
+      state.lastID += 1
+      return (nil, state.lastID)
+    }
+    return recycled ?? ArenaBlock(id: id, byteCount: Self.size(for: count))
+  }
+
+  /// An eighth of a power of two at a time, so that arrays of about the same size share blocks.
+  private static func size(for count: Int) -> Int {
+    let step = max(smallestArray, (1 << (Int.bitWidth - 1 - count.leadingZeroBitCount)) / 8)
+    return (count + step - 1) / step * step
+  }
+
+  fileprivate func giveBack(_ block: ArenaBlock, isKept: Bool) {
+    let dropped = state.withLock { state -> ArenaBlock? in
+      if isKept || state.isClosed { return block }
+      state.free.append(block)
+      return state.free.count > mostFree ? state.free.removeFirst() : nil
+    }
+    if let dropped { onDrop(dropped.id) }
+  }
+
+  /// Frees what no call needs; what one does is freed after it.
+  func close() {
+    let free = state.withLock { state in
+      state.isClosed = true
+      defer { state.free = [] }
+      return state.free
+    }
+    for block in free { onDrop(block.id) }
+  }
+}
+
+/// Memory of an ``Arena``, in a memfd.
+final class ArenaBlock: Sendable {
+  let id: UInt64
+  private let memory: AnonymousMemory
+  /// For workers.
+  let readOnly: OwnedDescriptor
+
+  var byteCount: Int { memory.mapping.byteCount }
+
+  init?(id: UInt64, byteCount: Int) {
+    guard let memory = try? AnonymousMemory(byteCount: byteCount, label: "interprocess-arena") else { return nil }
+    let readOnly = OwnedDescriptor(
+      adopting: ci_open("/proc/self/fd/\(memory.descriptor.rawValue)", O_RDONLY | O_CLOEXEC, 0))
+    if readOnly.isClosed { return nil }
+    self.id = id
+    self.memory = memory
+    self.readOnly = readOnly
+  }
+
+  /// For the one who has taken it, and as long as the block is there.
+  var bytes: UnsafeMutableRawBufferPointer { memory.mapping.withUnsafeBytes { $0 } }
+}
+
+/// A block with an array in it, until the call is over that needs it: its caller, and the worker it was sent to, let go.
+final class ArenaLease: Sendable {
+  let block: ArenaBlock
+  let byteCount: Int
+  private let arena: Arena
+  private let isKept = Atomic(false)
+
+  init(_ block: ArenaBlock, byteCount: Int, in arena: Arena) {
+    self.block = block
+    self.byteCount = byteCount
+    self.arena = arena
+  }
+
+  /// The worker's code has stored the array: its memory is the worker's now, and never changes.
+  func keep() { isKept.store(true, ordering: .relaxed) }
+
+  deinit { arena.giveBack(block, isKept: isKept.load(ordering: .relaxed)) }
+}

@@ -1,0 +1,91 @@
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// A worker's side of the pool's ``Arena``: the blocks it has been given, and the arrays that lie in them.
+final class WorkerArena: Sendable {
+  private struct State {
+    var blocks: [UInt64: LentMemory] = [:]
+    /// Of the call that runs.
+    var loans: [Loan] = []
+    /// Outlived their call: the worker's code has stored the array.
+    var kept: [Loan] = []
+  }
+
+  private let state = Mutex(State())
+  /// Has what the pool sent about blocks read, and waits for it for a moment.
+  private let awaitBlocks: @Sendable () -> Void
+  private static let patience = Duration.seconds(10)
+
+  @TaskLocal static var current: WorkerArena?
+
+  init(awaitBlocks: @escaping @Sendable () -> Void) { self.awaitBlocks = awaitBlocks }
+
+  func adopt(_ block: UInt64, _ descriptor: consuming OwnedDescriptor) {
+    guard let memory = try? LentMemory(descriptor) else { return }
+    state.withLock { $0.blocks[block] = memory }
+  }
+
+  func drop(_ block: UInt64) {
+    // Unmapped after the lock.
+    _ = state.withLock { $0.blocks.removeValue(forKey: block) }
+  }
+
+  /// The array in a block.
+  func array<Elements: PlainArray>(_: Elements.Type, in block: UInt64, byteCount: Int) throws -> Elements {
+    let memory = try memory(of: block)
+    guard byteCount > 0, byteCount <= memory.bytes.count else { throw FrameReader.Malformed() }
+    guard let (array, holder) = Elements.lent(by: memory, byteCount: byteCount) else {
+      return Elements(copying: UnsafeRawBufferPointer(rebasing: memory.bytes[..<byteCount]))
+    }
+    let loan = Loan(block, memory, holder)
+    state.withLock { $0.loans.append(loan) }
+    return array
+  }
+
+  private func memory(of block: UInt64) throws -> LentMemory {
+    let end = ContinuousClock.now + Self.patience
+    while true {
+      if let memory = state.withLock({ $0.blocks[block] }) { return memory }
+      if ContinuousClock.now > end { throw WorkerCallError("an array's memory did not reach the worker") }
+      awaitBlocks()
+    }
+  }
+
+  /// The call is over: takes back what it has let go.
+  ///
+  /// - Returns: the blocks whose arrays the worker's code has stored; they are the worker's from now on.
+  func endCall() -> [UInt64] {
+    state.withLock { state in
+      if state.loans.isEmpty, state.kept.isEmpty { return [] }
+      state.kept.removeAll { $0.isOver }
+      let stored = state.loans.filter { !$0.isOver }
+      state.loans = []
+      state.kept += stored
+      for loan in stored { state.blocks[loan.block] = nil }
+      return stored.map(\.block)
+    }
+  }
+}
+
+/// An array that lies in a block.
+private final class Loan: @unchecked Sendable {
+  // Sendable: used behind the arena's lock; the object is only counted here, which is atomic.
+
+  let block: UInt64
+  private let memory: LentMemory
+  private var holder: AnyObject?
+
+  init(_ block: UInt64, _ memory: LentMemory, _ holder: AnyObject) {
+    self.block = block
+    self.memory = memory
+    self.holder = holder
+  }
+
+  /// Whether nobody else has the array any more. Nobody can come to have it again.
+  var isOver: Bool { isKnownUniquelyReferenced(&holder) }
+
+  // The array's object goes before its memory does.
+  deinit { holder = nil }
+}

@@ -1,0 +1,40 @@
+/// What a pool tells a worker beside its channel, whatever the worker is doing: 16 bytes, what it is and a number.
+enum ControlWord {
+  /// The call's task is to be cancelled.
+  case cancel(UInt64)
+  /// A block of the arena. Its descriptor comes along.
+  case block(UInt64)
+  /// The block will not be used again.
+  case drop(UInt64)
+
+  static let byteCount = 16
+
+  var bytes: [UInt8] {
+    let (kind, number): (UInt64, UInt64) =
+      switch self {
+      case .cancel(let call): (0, call)
+      case .block(let block): (1, block)
+      case .drop(let block): (2, block)
+      }
+    var bytes: [UInt8] = []
+    bytes.append(littleEndian: kind)
+    bytes.append(littleEndian: number)
+    return bytes
+  }
+
+  /// Reads those that are there in full; what is left stays in `bytes`.
+  static func takeAll(from bytes: inout [UInt8]) -> [ControlWord] {
+    var words: [ControlWord] = []
+    var reader = FrameReader(bytes, from: 0)
+    while bytes.count - reader.position >= byteCount, let kind = try? reader.number(), let number = try? reader.number()
+    {
+      switch kind {
+      case 0: words.append(.cancel(number))
+      case 1: words.append(.block(number))
+      default: words.append(.drop(number))
+      }
+    }
+    bytes.removeFirst(reader.position)
+    return words
+  }
+}

@@ -1,0 +1,66 @@
+import Distributed
+import Glibc
+public import Workers
+
+/// What the tests of large arguments call.
+public distributed actor Large: WorkerActor {
+  public typealias ActorSystem = WorkerSystem
+
+  private var kept: [UInt8] = []
+
+  public init(actorSystem: WorkerSystem) { self.actorSystem = actorSystem }
+
+  public distributed func count(_ bytes: [UInt8]) -> Int { bytes.count }
+  public distributed func ends(_ bytes: [UInt8]) -> [UInt8] { [bytes.first ?? 0, bytes.last ?? 0] }
+  public distributed func echo(_ numbers: [Double]) -> [Double] { numbers }
+  public distributed func points(_ points: [Point]) -> Double { points.reduce(0) { $0 + $1.x * $1.y } }
+  public distributed func lengths(_ first: [UInt8], _ second: [Int16], _ third: String) -> [Int] {
+    [first.count, second.count, third.utf8.count]
+  }
+
+  /// Whether the array lies in the pool's memory.
+  public distributed func isLent(_ bytes: [UInt8]) -> Bool {
+    let address = bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+    return mappings().contains { $0.addresses.contains(address) && $0.line.contains("memfd:interprocess-arena") }
+  }
+
+  /// How many blocks of the pool's this process has mapped.
+  public distributed func blocks() -> Int { mappings().filter { $0.line.contains("memfd:interprocess-arena") }.count }
+
+  public distributed func keep(_ bytes: [UInt8]) { kept = bytes }
+  public distributed func keptSum() -> Int { kept.reduce(0) { $0 + Int($1) } }
+
+  /// Changes its copy, and tells what the argument has then.
+  public distributed func change(_ bytes: [UInt8]) -> [UInt8] {
+    var copy = bytes
+    for index in copy.indices { copy[index] &+= 1 }
+    return [copy[0], bytes[0]]
+  }
+
+  public distributed func die(_ bytes: [UInt8]) { kill(getpid(), SIGKILL) }
+  public distributed func sleep(_ bytes: [UInt8], milliseconds: Int) async throws -> UInt8 {
+    try await Task.sleep(for: .milliseconds(milliseconds))
+    return bytes.reduce(bytes[0]) { $0 == $1 ? $0 : 255 }
+  }
+
+  private func mappings() -> [(addresses: Range<UInt>, line: String)] {
+    run("cat /proc/\(getpid())/maps").split(separator: "\n").compactMap { line in
+      let ends = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
+      return ends.count == 2 && ends[0] < ends[1] ? (ends[0]..<ends[1], String(line)) : nil
+    }
+  }
+}
+
+public struct Point: Codable, Sendable, Equatable {
+  public let x: Double
+  public let y: Double
+
+  public init(x: Double, y: Double) {
+    self.x = x
+    self.y = y
+  }
+}
+
+public enum Length: WorkerFunction {
+  public static func call(_ bytes: [UInt8]) -> Int { bytes.count }
+}
