@@ -51,6 +51,10 @@ public struct ChannelError: Error, Hashable, Sendable {
   /// Whether the call gave up because its `timeout` had passed.
   public var isTimeout: Bool { systemError?.isTimeout ?? false }
 
+  static var peerDied: ChannelError {
+    ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed")
+  }
+
   static func timedOut(_ call: String, _ remedy: String) -> ChannelError {
     ChannelError(InterprocessError(call: call, errno: .timedOut, remedy: remedy))
   }
