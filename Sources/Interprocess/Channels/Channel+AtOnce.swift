@@ -13,7 +13,7 @@ extension Channel {
     var isLeftToTask = false
     defer { if !isLeftToTask { release(sending) } }
     try checkSending()
-    do {
+    do throws(ChannelError) {
       if try line.trySend(message.span.bytes, passing: [], mayBlock: false) == .sent { return true }
     } catch {
       giveUpSending(line)

@@ -115,11 +115,11 @@ extension Channel {
     guard sending.take(by: deadline) else { throw .timedOut("Channel.send", "others are sending") }
     defer { release(sending) }
     try checkSending()
-    do {
+    do throws(ChannelError) {
       while true {
         let departure = try line.trySend(message, passing: descriptors.rawValues, mayBlock: deadline.isNever)
         if departure == .sent { return }
-        if deadline.hasPassed { throw ChannelError.sendingTimedOut }
+        if deadline.hasPassed { throw .sendingTimedOut }
         if departure == .noRoom { try line.waitForRoom(by: deadline) }
       }
     } catch {
