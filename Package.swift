@@ -21,16 +21,26 @@ let package = Package(
   ],
   traits: [
     .trait(
-      name: "FoundationEssentials", description: "The codec writes Data as a byte string and Date as CBOR's tag 1.")
+      name: "FoundationEssentials", description: "The codec writes Data as a byte string and Date as CBOR's tag 1."),
+    .trait(
+      name: "Authentication",
+      description: "Channels with an authentication key, as Python's multiprocessing.connection has it."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
-    .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
+    .target(
+      name: "Interprocess",
+      dependencies: [
+        "CInterprocess", system,
+        .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Authentication"])),
+      ],
+      swiftSettings: settings),
     .target(name: "CWorkers", cSettings: [.treatAllWarnings(as: .error)]),
     .target(
       name: "Workers", dependencies: ["CInterprocess", "CWorkers", "Interprocess", system], swiftSettings: settings),
@@ -47,8 +57,8 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     // Forks, which the process that runs the tests may not do: it has threads.
     .executableTarget(
-      name: "forked-process-helper", dependencies: ["Interprocess", system], path: "Tests/ForkedProcessHelper",
-      swiftSettings: settings),
+      name: "forked-process-helper", dependencies: ["CInterprocess", "Interprocess", system],
+      path: "Tests/ForkedProcessHelper", swiftSettings: settings),
     // Both sides of a ring as threads, for ThreadSanitizer.
     .executableTarget(
       name: "ring-threads", dependencies: ["Interprocess", system], path: "Tests/RingThreads", swiftSettings: settings),

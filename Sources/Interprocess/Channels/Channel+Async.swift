@@ -42,14 +42,20 @@ extension Channel {
   public nonisolated(nonsending) func withReceivedMessage<Result>(
     timeout: Duration? = nil, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
   ) async throws -> Result? {
+    try await withReceivedMessage(
+      atMost: options.maximumMessageSize, by: Deadline(timeout), receiving: &received, body)
+  }
+
+  nonisolated(nonsending) func withReceivedMessage<Result>(
+    atMost limit: Int, by deadline: Deadline, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
+  ) async throws -> Result? {
     try Task.checkCancellation()
     let line = try incomingLine()
-    let deadline = Deadline(timeout)
     try await receiving.take(by: deadline)
     defer { release(receiving) }
     try checkReceiving()
     while true {
-      switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
+      switch try line.tryReceive(limit: limit, mayBlock: false) {
       case .message(let bytes):
         if received.limit > 0 { line.takeDescriptors(into: &received) }
         return body(RawSpan(_unsafeBytes: bytes))

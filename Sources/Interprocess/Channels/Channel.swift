@@ -145,13 +145,19 @@ extension Channel {
   public func withReceivedMessage<Result>(
     timeout: Duration? = nil, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
   ) throws(ChannelError) -> Result? {
+    try withReceivedMessage(
+      atMost: options.maximumMessageSize, by: Deadline(timeout), receiving: &received, body)
+  }
+
+  func withReceivedMessage<Result>(
+    atMost limit: Int, by deadline: Deadline, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
+  ) throws(ChannelError) -> Result? {
     let line = try incomingLine()
-    let deadline = Deadline(timeout)
     guard receiving.take(by: deadline) else { throw .timedOut("Channel.receive", "others are receiving") }
     defer { release(receiving) }
     if isClosed.load(ordering: .relaxed) { throw .closed }
     while true {
-      switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: deadline.isNever) {
+      switch try line.tryReceive(limit: limit, mayBlock: deadline.isNever) {
       case .message(let bytes):
         if received.limit > 0 { line.takeDescriptors(into: &received) }
         return body(RawSpan(_unsafeBytes: bytes))

@@ -155,7 +155,10 @@ extension ChannelPair {
     do throws(InterprocessError) {
       let back = try SystemVMessageQueue()
       do throws(InterprocessError) {
-        return try shared(.systemVMessageQueue, numbers: [there.id, back.id], ReceivedDescriptors(atMost: 0))
+        var pair = try shared(.systemVMessageQueue, numbers: [there.id, back.id], ReceivedDescriptors(atMost: 0))
+        pair.first?.hasMadeQueues = true
+        pair.second?.hasMadeQueues = true
+        return pair
       } catch {
         try? back.remove()
         throw error

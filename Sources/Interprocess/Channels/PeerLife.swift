@@ -43,7 +43,14 @@ final class PeerLife: Sendable {
     watch.withLock { $0 = id }
   }
 
-  private func look() {
+  /// Whether nobody has the other one of a pair of these sockets any more, nor has ever opened it.
+  static func hasEnded(_ socket: FileDescriptor) -> Bool {
+    var byte: UInt8 = 0
+    return recv(socket.rawValue, &byte, 1, CInt(MSG_DONTWAIT) | CInt(MSG_PEEK)) == 0
+  }
+
+  /// Learns whether the peer has gone, without waiting to be told.
+  func look() {
     var byte: UInt8 = 0
     let count = socket.withLock { socket -> Result<Int, Errno>? in
       let number = socket.rawValue

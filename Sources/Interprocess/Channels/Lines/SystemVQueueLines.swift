@@ -116,6 +116,7 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
 
   func close(whileReceiving isReceiving: Bool) {
     // The receiver removes the queue; if there is none any more, nobody else will.
+    peer.look()
     if peer.state != .lives { msgctl(id, IPC_RMID, nil) }
   }
 
