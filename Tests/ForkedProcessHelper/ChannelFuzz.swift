@@ -22,7 +22,7 @@ func channelFuzz(_ arguments: [String]) throws {
     after = Footprint()
   }
   say("messages \(outcomes[0] > 0), errors \(outcomes[1] > 0)")
-  say("descriptors \(after.descriptors - before.descriptors)")
+  say("descriptors \(max(0, after.descriptors - before.descriptors))")
   let grown = after.residentPages - before.residentPages
   say(grown < 2048 ? "memory 0" : "memory \(grown) pages")
 }

@@ -12,6 +12,7 @@ func channelScenario(_ name: String, _ arguments: [String]) throws -> Bool {
   case "channel-kill": try channelKill(arguments)
   case "channel-leaks": try channelLeaks(arguments)
   case "channel-fuzz": try channelFuzz(arguments)
+  case "channel-queues": try channelQueues(arguments)
   default: return false
   }
   return true

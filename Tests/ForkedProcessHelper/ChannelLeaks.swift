@@ -8,6 +8,7 @@ func channelLeaks(_ arguments: [String]) throws {
   let rounds = arguments.dropFirst().first.flatMap { Int($0) } ?? 100
   // The thread that watches descriptors stays, and so does what the allocator keeps.
   for round in 0..<20 { try makeAndDrop(mechanism, round) }
+  usleep(100_000)
   let before = Footprint()
   for round in 0..<rounds { try makeAndDrop(mechanism, round) }
   var after = Footprint()
@@ -16,7 +17,7 @@ func channelLeaks(_ arguments: [String]) throws {
     usleep(1000)
     after = Footprint()
   }
-  say("descriptors \(after.descriptors - before.descriptors), threads \(after.threads - before.threads)")
+  say("descriptors \(max(0, after.descriptors - before.descriptors)), threads \(after.threads - before.threads)")
   let grown = after.residentPages - before.residentPages
   say(grown < 1024 ? "memory 0" : "memory \(grown) pages")
 }
@@ -65,4 +66,27 @@ private func contents(of path: String) -> String {
   var buffer = [CChar](repeating: 0, count: 4096)
   guard fgets(&buffer, CInt(buffer.count), file) != nil else { return "" }
   return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+}
+
+/// Makes channels over POSIX queues until there is no room for another. Argument: RLIMIT_MSGQUEUE, if any.
+func channelQueues(_ arguments: [String]) throws {
+  if let bytes = arguments.first.flatMap({ UInt($0) }) {
+    var limit = rlimit()
+    // RLIMIT_MSGQUEUE is 12 on every Linux; Glibc's module leaves it out.
+    getrlimit(__rlimit_resource_t(12), &limit)
+    limit.rlim_cur = bytes
+    setrlimit(__rlimit_resource_t(12), &limit)
+  }
+  var channels: [Channel] = []
+  do {
+    while channels.count < 24 {
+      var pair = try Channel.pair(over: .posixMessageQueue)
+      let (first, second) = (try Channel(pair.takeFirst()), try Channel(pair.takeSecond()))
+      let message = [UInt8](repeating: 5, count: 3000)
+      try first.send(message, timeout: .seconds(20))
+      guard try second.receive(timeout: .seconds(20)) == message else { return say("another message came") }
+      channels += [first, second]
+    }
+  } catch { say("\(error)") }
+  say("\(channels.count / 2) channels")
 }

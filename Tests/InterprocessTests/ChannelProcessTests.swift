@@ -59,6 +59,17 @@ struct ChannelProcessTests {
       "INTERPROCESS_SEED=\(seed): exit \(run.exitCode) \(run.errors)")
   }
 
+  @Test("the queues of a pool of twelve fit beside each other, and a refusal says what to do")
+  func queues() throws {
+    let program = Package.program("forked-process-helper")
+    let many = try Command.run(program, ["channel-queues"])
+    #expect(many.lines == ["12 channels"], "\(many.output)")
+    let none = try Command.run(program, ["channel-queues", "1000"])
+    #expect(none.output.contains("mq_open(a channel's queue): Too many open files: there is no room left"))
+    #expect(none.output.contains("RLIMIT_MSGQUEUE (1000 bytes)") && none.output.contains("ring for instance"))
+    #expect(none.lines.last == "0 channels")
+  }
+
   private func kill(_ mechanism: Mechanism, _ moment: String, _ form: String) throws -> [String] {
     let run = try Command.run(
       Package.program("forked-process-helper"), ["channel-kill", mechanism.rawValue, moment, form], timeout: generous)

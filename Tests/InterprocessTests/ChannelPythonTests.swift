@@ -96,10 +96,12 @@ struct ChannelPythonTests {
 
     let sender = peer.start("send-huge", path.string, "\(size)", timeout: .seconds(280))
     let incoming = try listener.accept(timeout: generous)
+    func byte(_ bytes: RawSpan, _ offset: Int) -> Int {
+      Int(bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
+    }
     let ends = try incoming.withReceivedMessage(timeout: .seconds(280)) { bytes in
       [
-        bytes.byteCount, Int(bytes.unsafeLoad(as: UInt8.self)), Int(bytes.unsafeLoad(fromByteOffset: 1, as: UInt8.self)),
-        Int(bytes.unsafeLoad(fromByteOffset: size - 1, as: UInt8.self)),
+        bytes.byteCount, byte(bytes, 0), byte(bytes, 1), byte(bytes, size - 1),
       ]
     }
     #expect(ends == [size, 17, 0, 42])

@@ -18,8 +18,8 @@ public struct Command: Sendable {
   ///   - descriptors: what it inherits; it has them as ``firstPassedDescriptor`` and so on.
   ///   - whileRunning: called with its process id once it runs.
   public static func run(
-    _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], passing descriptors: [CInt] = [],
-    timeout: Duration = .seconds(60), whileRunning: (pid_t) throws -> Void = { _ in }
+    _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
+    passing descriptors: [CInt] = [], timeout: Duration = .seconds(60), whileRunning: (pid_t) throws -> Void = { _ in }
   ) throws -> Command {
     // Files and not pipes: a grandchild that outlives the program cannot keep them from ending.
     let (output, errors) = (try Capture(), try Capture())

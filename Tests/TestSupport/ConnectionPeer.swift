@@ -31,7 +31,8 @@ public struct ConnectionPeer: Sendable, CustomStringConvertible {
   private init?(_ interpreter: String) {
     let words = interpreter.split(separator: " ").map(String.init)
     let check = try? Command.run(
-      words[0], words.dropFirst() + ["-c", "import sys, multiprocessing.connection; print('%d.%d' % sys.version_info[:2])"])
+      words[0],
+      words.dropFirst() + ["-c", "import sys, multiprocessing.connection; print('%d.%d' % sys.version_info[:2])"])
     guard let version = check?.lines.first, check?.exitCode == 0 else { return nil }
     self.version = version
     self.interpreter = interpreter

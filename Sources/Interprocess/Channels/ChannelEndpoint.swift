@@ -19,6 +19,8 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
   var segment: Mapping?
   /// Whether this process has made the queues that ``numbers`` says: nobody else's word is good enough to remove them.
   var hasMadeQueues = false
+  /// The queues of POSIX that this process has made.
+  var share: QueueShare?
 
   init(_ mechanism: Mechanism, isFirst: Bool, numbers: [CInt] = [], _ descriptors: consuming ReceivedDescriptors) {
     self.mechanism = mechanism

@@ -112,6 +112,7 @@ extension Channel {
 
 extension ChannelError {
   fileprivate static var endedInHandshake: ChannelError {
-    ChannelError(.authenticationFailed, "the other side closed the connection while the two proved that they have a key")
+    ChannelError(
+      .authenticationFailed, "the other side closed the connection before both had proved that they have the key")
   }
 }

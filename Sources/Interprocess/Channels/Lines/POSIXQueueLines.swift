@@ -10,8 +10,10 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
   private let peer: PeerLife
   private let piece: UnsafeMutableRawBufferPointer
   private var sent: Int?
+  private let share: QueueShare?
 
-  init(_ queue: consuming OwnedDescriptor, _ peer: PeerLife) throws(InterprocessError) {
+  init(_ queue: consuming OwnedDescriptor, _ peer: PeerLife, _ share: QueueShare?) throws(InterprocessError) {
+    self.share = share
     piece = .allocate(byteCount: try queue.queueMessageSize(), alignment: 16)
     self.queue = queue
     self.peer = peer
