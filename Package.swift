@@ -36,6 +36,9 @@ let package = Package(
     .trait(
       name: "Tracing", description: "Calls in workers go on with their caller's trace (swift-distributed-tracing)."),
     .trait(name: "ServiceLifecycle", description: "A pool of workers is a service of swift-service-lifecycle."),
+    .trait(
+      name: "Authentication",
+      description: "Channels with an authentication key, as Python's multiprocessing.connection has it."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -45,10 +48,17 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
-    .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
+    .target(
+      name: "Interprocess",
+      dependencies: [
+        "CInterprocess", system,
+        .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Authentication"])),
+      ],
+      swiftSettings: settings),
     .target(name: "CWorkers", cSettings: [.treatAllWarnings(as: .error)]),
     .target(
       name: "Workers", dependencies: ["CInterprocess", "CWorkers", "Interprocess", system] + observing,
@@ -66,8 +76,8 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     // Forks, which the process that runs the tests may not do: it has threads.
     .executableTarget(
-      name: "forked-process-helper", dependencies: ["Interprocess", system], path: "Tests/ForkedProcessHelper",
-      swiftSettings: settings),
+      name: "forked-process-helper", dependencies: ["CInterprocess", "Interprocess", system],
+      path: "Tests/ForkedProcessHelper", swiftSettings: settings),
     // Both sides of a ring as threads, for ThreadSanitizer.
     .executableTarget(
       name: "ring-threads", dependencies: ["Interprocess", system], path: "Tests/RingThreads", swiftSettings: settings),

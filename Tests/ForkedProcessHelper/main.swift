@@ -73,6 +73,7 @@ func scenario(_ name: String) throws {
     try initializersThatFailHalfWay()
   default:
     let argument = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 1
+    if try channelScenario(name, Array(CommandLine.arguments.dropFirst(2))) { break }
     if try lockScenario(name) || refusalScenario(name) || ringScenario(name, argument) { break }
     say("unknown scenario")
   }

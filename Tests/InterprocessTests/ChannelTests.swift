@@ -274,6 +274,6 @@ struct ChannelTests {
 
 extension SocketPair {
   mutating func takeFirst() throws -> UnixSocket {
-    UnixSocket(adopting: OwnedDescriptor(adopting: dup(first.fileDescriptor.rawValue)))
+    UnixSocket(adopting: OwnedDescriptor(adopting: fcntl(first.fileDescriptor.rawValue, F_DUPFD_CLOEXEC, 0)))
   }
 }

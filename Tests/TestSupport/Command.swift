@@ -9,16 +9,21 @@ public struct Command: Sendable {
 
   public var lines: [String] { output.split(separator: "\n").map(String.init) }
 
+  /// Beyond those that a process of tests has, so that none is overwritten.
+  public static let firstPassedDescriptor: CInt = 1000
+
   /// Runs a program, with no signal blocked and nothing to read, and kills it when it takes too long.
   ///
-  /// - Parameter whileRunning: called with its process id once it runs.
+  /// - Parameters:
+  ///   - descriptors: what it inherits; it has them as ``firstPassedDescriptor`` and so on.
+  ///   - whileRunning: called with its process id once it runs.
   public static func run(
     _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
-    timeout: Duration = .seconds(60), whileRunning: (pid_t) throws -> Void = { _ in }
+    passing descriptors: [CInt] = [], timeout: Duration = .seconds(60), whileRunning: (pid_t) throws -> Void = { _ in }
   ) throws -> Command {
     // Files and not pipes: a grandchild that outlives the program cannot keep them from ending.
     let (output, errors) = (try Capture(), try Capture())
-    let id = try spawn(program, arguments, environment, output, errors)
+    let id = try spawn(program, arguments, environment, descriptors, output, errors)
     let deadline = ContinuousClock.now + timeout
     do {
       try whileRunning(id)
@@ -41,7 +46,7 @@ public struct Command: Sendable {
 
   /// Starts a program, which the caller waits for; nobody reads what it prints.
   public static func start(_ program: String, _ arguments: [String] = []) throws -> pid_t {
-    try spawn(program, arguments, [:], try Capture(), try Capture())
+    try spawn(program, arguments, [:], [], try Capture(), try Capture())
   }
 
   private static func end(_ id: pid_t) {
@@ -51,7 +56,8 @@ public struct Command: Sendable {
   }
 
   private static func spawn(
-    _ program: String, _ arguments: [String], _ environment: [String: String], _ output: Capture, _ errors: Capture
+    _ program: String, _ arguments: [String], _ environment: [String: String], _ descriptors: [CInt],
+    _ output: Capture, _ errors: Capture
   ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -59,6 +65,9 @@ public struct Command: Sendable {
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output.descriptor, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, errors.descriptor, STDERR_FILENO)
+    for (index, descriptor) in descriptors.enumerated() {
+      posix_spawn_file_actions_adddup2(&actions, descriptor, firstPassedDescriptor + CInt(index))
+    }
     // The threads that run tests have signals blocked, which a child would inherit.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

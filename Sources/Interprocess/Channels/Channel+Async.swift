@@ -15,8 +15,11 @@ extension Channel {
     defer { release(sending) }
     try checkSending()
     do {
-      while try !line.trySend(message, passing: descriptors.rawValues, mayBlock: false) {
-        try await line.waitForRoom(by: deadline)
+      while true {
+        let departure = try line.trySend(message, passing: descriptors.rawValues, mayBlock: false)
+        if departure == .sent { return }
+        if deadline.hasPassed { throw ChannelError.sendingTimedOut }
+        if departure == .noRoom { try await line.waitForRoom(by: deadline) } else { try await giveOthersATurn() }
       }
     } catch {
       giveUpSending(line)
@@ -39,19 +42,29 @@ extension Channel {
   public nonisolated(nonsending) func withReceivedMessage<Result>(
     timeout: Duration? = nil, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
   ) async throws -> Result? {
+    try await withReceivedMessage(
+      atMost: options.maximumMessageSize, by: Deadline(timeout), receiving: &received, body)
+  }
+
+  nonisolated(nonsending) func withReceivedMessage<Result>(
+    atMost limit: Int, by deadline: Deadline, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
+  ) async throws -> Result? {
     try Task.checkCancellation()
     let line = try incomingLine()
-    let deadline = Deadline(timeout)
     try await receiving.take(by: deadline)
     defer { release(receiving) }
     try checkReceiving()
     while true {
-      switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
+      switch try line.tryReceive(limit: limit, mayBlock: false) {
       case .message(let bytes):
         if received.limit > 0 { line.takeDescriptors(into: &received) }
         return body(RawSpan(_unsafeBytes: bytes))
       case .end: return nil
+      case .unfinished:
+        if deadline.hasPassed { throw ChannelError.receivingTimedOut }
+        try await giveOthersATurn()
       case .nothing:
+        if deadline.hasPassed { throw ChannelError.receivingTimedOut }
         do {
           try await line.waitForMessage(by: deadline)
         } catch {
@@ -106,6 +119,12 @@ extension Channel {
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: channel) }
   }
+}
+
+/// In the middle of a long message: other tasks need the thread, and this one may have been cancelled.
+private nonisolated(nonsending) func giveOthersATurn() async throws {
+  await Task.yield()
+  try Task.checkCancellation()
 }
 
 extension Error {

@@ -76,13 +76,13 @@ extension Channel {
   }
 
   private convenience init(posixQueues end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
-    let isFirst = end.isFirst
+    let (isFirst, share) = (end.isFirst, end.share)
     let peer = try end.takeLife()
     guard let there = end.descriptors.takeFirst(), let back = end.descriptors.takeFirst() else {
       throw .missingDescriptors
     }
     do {
-      let outgoing = try POSIXQueueOutgoingLine(isFirst ? there.copy() : back.copy(), peer)
+      let outgoing = try POSIXQueueOutgoingLine(isFirst ? there.copy() : back.copy(), peer, share)
       let incoming = try POSIXQueueIncomingLine(isFirst ? back.copy() : there.copy(), peer)
       try self.init(.posixMessageQueue, options, outgoing: outgoing, incoming: incoming, peer: peer)
     } catch {

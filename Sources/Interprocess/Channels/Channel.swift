@@ -43,6 +43,8 @@ public final class Channel: Sendable {
   private let isClosed = Atomic(false)
   /// A message was given up half-way, and the stream cannot take that back.
   private let isBroken = Atomic(false)
+  /// Which lines are closed: 1 the outgoing one, 2 the incoming one.
+  private let closedLines = Atomic<UInt8>(0)
 
   init(
     _ mechanism: Mechanism, _ options: Options, outgoing: (any OutgoingLine)?, incoming: (any IncomingLine)?,
@@ -63,8 +65,8 @@ public final class Channel: Sendable {
 
   /// Closes this side, in order: the other side receives what was sent, and then the end.
   ///
-  /// A call that waits on another thread goes on, and the channel's descriptors stay until it has returned. Closing
-  /// again does nothing.
+  /// A call that is under way on another thread or in a task goes on: a message that is being sent still goes, and the
+  /// end comes after it; one that waits for a message gets it, or the other side's end. Closing again does nothing.
   public func close() {
     if isClosed.exchange(true, ordering: .acquiringAndReleasing) { return }
     closeLines()
@@ -72,15 +74,18 @@ public final class Channel: Sendable {
 
   /// Closes each line nobody uses; the one who does use it comes back here.
   private func closeLines() {
-    if sending.take(by: .passed) {
-      outgoing?.close()
-      sending.release()
-    }
     if receiving.take(by: .passed) {
       incoming?.close()
+      closedLines.bitwiseOr(2, ordering: .acquiringAndReleasing)
       receiving.release()
     }
-    peer?.sayGoodbye()
+    if sending.take(by: .passed) {
+      outgoing?.close(whileReceiving: incoming != nil && closedLines.load(ordering: .acquiring) & 2 == 0)
+      peer?.sayGoodbye()
+      closedLines.bitwiseOr(1, ordering: .acquiringAndReleasing)
+      sending.release()
+    }
+    if closedLines.load(ordering: .acquiring) == 3 { peer?.close() }
   }
 
   /// Says that the other side's process has ended, for those who know: of a channel over a queue or shared memory whose
@@ -110,9 +115,12 @@ extension Channel {
     guard sending.take(by: deadline) else { throw .timedOut("Channel.send", "others are sending") }
     defer { release(sending) }
     try checkSending()
-    do {
-      while try !line.trySend(message, passing: descriptors.rawValues, mayBlock: deadline.isNever) {
-        try line.waitForRoom(by: deadline)
+    do throws(ChannelError) {
+      while true {
+        let departure = try line.trySend(message, passing: descriptors.rawValues, mayBlock: deadline.isNever)
+        if departure == .sent { return }
+        if deadline.hasPassed { throw .sendingTimedOut }
+        if departure == .noRoom { try line.waitForRoom(by: deadline) }
       }
     } catch {
       giveUpSending(line)
@@ -137,18 +145,27 @@ extension Channel {
   public func withReceivedMessage<Result>(
     timeout: Duration? = nil, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
   ) throws(ChannelError) -> Result? {
+    try withReceivedMessage(
+      atMost: options.maximumMessageSize, by: Deadline(timeout), receiving: &received, body)
+  }
+
+  func withReceivedMessage<Result>(
+    atMost limit: Int, by deadline: Deadline, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
+  ) throws(ChannelError) -> Result? {
     let line = try incomingLine()
-    let deadline = Deadline(timeout)
     guard receiving.take(by: deadline) else { throw .timedOut("Channel.receive", "others are receiving") }
     defer { release(receiving) }
     if isClosed.load(ordering: .relaxed) { throw .closed }
     while true {
-      switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: deadline.isNever) {
+      switch try line.tryReceive(limit: limit, mayBlock: deadline.isNever) {
       case .message(let bytes):
         if received.limit > 0 { line.takeDescriptors(into: &received) }
         return body(RawSpan(_unsafeBytes: bytes))
       case .end: return nil
-      case .nothing: try line.waitForMessage(by: deadline)
+      case .unfinished: if deadline.hasPassed { throw .receivingTimedOut }
+      case .nothing:
+        if deadline.hasPassed { throw .receivingTimedOut }
+        try line.waitForMessage(by: deadline)
       }
     }
   }
@@ -180,35 +197,6 @@ extension Channel {
 }
 
 extension Channel {
-  /// The longest message that is sent by one step, where there is room.
-  private static let shortMessage = 16 << 10
-
-  /// Sends a short message, if nobody else is sending and there is room.
-  ///
-  /// - Returns: whether it was sent; else nothing of it was.
-  package func trySendAtOnce(_ message: [UInt8]) throws(ChannelError) -> Bool {
-    guard message.count <= Self.shortMessage else { return false }
-    let line = try outgoingLine(for: message.span.bytes, [])
-    guard sending.take(by: .passed) else { return false }
-    defer { release(sending) }
-    try checkSending()
-    if try line.trySend(message.span.bytes, passing: [], mayBlock: false) { return true }
-    giveUpSending(line)
-    return false
-  }
-
-  /// Receives a message, if all of it is there and nobody else is receiving.
-  package func tryReceive() throws(ChannelError) -> [UInt8]? {
-    let line = try incomingLine()
-    guard receiving.take(by: .passed) else { return nil }
-    defer { release(receiving) }
-    try checkReceiving()
-    guard case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) else {
-      return nil
-    }
-    return [UInt8](bytes)
-  }
-
   func outgoingLine(for message: RawSpan, _ descriptors: [FileDescriptor]) throws(ChannelError) -> any OutgoingLine {
     guard let outgoing else {
       throw ChannelError(.notPossible, "a channel over \(mechanism) goes one way, and this end receives")
@@ -260,6 +248,8 @@ extension Channel {
 
 extension ChannelError {
   static var closed: ChannelError { ChannelError(.closed, "this side has closed the channel") }
+  static var sendingTimedOut: ChannelError { .timedOut("Channel.send", "the other side takes no more") }
+  static var receivingTimedOut: ChannelError { .timedOut("Channel.receive", "no message came, or not all of one") }
 }
 
 extension [FileDescriptor] {

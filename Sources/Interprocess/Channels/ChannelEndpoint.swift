@@ -1,3 +1,5 @@
+import CInterprocess
+import Glibc
 public import SystemPackage
 
 /// One end of a channel that nobody has opened yet: what a process needs to open it, and may hand to another.
@@ -15,12 +17,23 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
   var descriptors: ReceivedDescriptors
   /// Keeps a segment that is marked for removal until this end is opened, here or elsewhere.
   var segment: Mapping?
+  /// Whether this process has made the queues that ``numbers`` says: nobody else's word is good enough to remove them.
+  var hasMadeQueues = false
+  /// The queues of POSIX that this process has made.
+  var share: QueueShare?
 
   init(_ mechanism: Mechanism, isFirst: Bool, numbers: [CInt] = [], _ descriptors: consuming ReceivedDescriptors) {
     self.mechanism = mechanism
     self.isFirst = isFirst
     self.numbers = numbers
     self.descriptors = descriptors
+  }
+
+  deinit {
+    // Queues of System V go with nobody. An end that was opened has no descriptors left; of a pair that nobody opened,
+    // the end that goes last removes them.
+    guard hasMadeQueues, let life = descriptors.fileDescriptors.first, PeerLife.hasEnded(life) else { return }
+    for id in numbers { msgctl(id, IPC_RMID, nil) }
   }
 
   /// The descriptors to pass to the process that is to open this end. They are this end's still.

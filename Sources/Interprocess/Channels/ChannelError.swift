@@ -22,6 +22,8 @@ public struct ChannelError: Error, Hashable, Sendable {
     public static let closed = Code("closed")
     /// An earlier message was given up half-way, by a timeout or a cancellation, and a stream cannot take that back.
     public static let brokenStream = Code("brokenStream")
+    /// The other side does not have the same authentication key.
+    public static let authenticationFailed = Code("authenticationFailed")
     /// The channel does not do this: a mailbox goes one way only, and few mechanisms carry descriptors.
     public static let notPossible = Code("notPossible")
     /// A system call failed; ``ChannelError/systemError`` says which. A timeout is one of these.
@@ -50,6 +52,10 @@ public struct ChannelError: Error, Hashable, Sendable {
 
   /// Whether the call gave up because its `timeout` had passed.
   public var isTimeout: Bool { systemError?.isTimeout ?? false }
+
+  static var peerDied: ChannelError {
+    ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed")
+  }
 
   static func timedOut(_ call: String, _ remedy: String) -> ChannelError {
     ChannelError(InterprocessError(call: call, errno: .timedOut, remedy: remedy))

@@ -16,6 +16,7 @@ public struct ChannelListener: ~Copyable, Sendable {
   private let listener: UnixListener
   public let mechanism: Mechanism
   public let options: Channel.Options
+  private let key: AuthenticationKey?
 
   public var address: UnixSocketAddress { listener.address }
 
@@ -28,9 +29,17 @@ public struct ChannelListener: ~Copyable, Sendable {
     at address: UnixSocketAddress, offering mechanism: Mechanism = .unixSocket, _ options: Channel.Options = .init(),
     replacingDeadServer: Bool = false
   ) throws(InterprocessError) {
+    try self.init(at: address, offering: mechanism, options, replacingDeadServer: replacingDeadServer, key: nil)
+  }
+
+  init(
+    at address: UnixSocketAddress, offering mechanism: Mechanism, _ options: Channel.Options,
+    replacingDeadServer: Bool, key: AuthenticationKey?
+  ) throws(InterprocessError) {
     listener = try UnixListener(at: address, replacingDeadServer: replacingDeadServer)
     self.mechanism = mechanism
     self.options = options
+    self.key = key
   }
 
   /// Waits for somebody to connect, and opens the channel to it: of a mailbox, the end that receives.
@@ -38,26 +47,39 @@ public struct ChannelListener: ~Copyable, Sendable {
   /// - Parameter timeout: how long to wait; `nil` waits for ever.
   /// - Throws: ``ChannelError``: a timeout among them.
   public func accept(timeout: Duration? = nil) throws(ChannelError) -> Channel {
+    let deadline = Deadline(timeout)
+    let connection: UnixSocket
     do {
-      return try open(try listener.accept(timeout: timeout))
+      connection = try listener.accept(timeout: timeout)
     } catch {
-      throw error as? ChannelError ?? (error as? InterprocessError).map(ChannelError.init) ?? .closed
+      throw ChannelError(error)
     }
+    let channel = try Channel(connection, mechanism == .unixSocket ? options : .init())
+    if let key { try channel.authenticate(key, isListener: true, by: deadline) }
+    return mechanism == .unixSocket ? channel : try introduce(by: channel)
   }
 
   /// Suspends the task until somebody connects, and opens the channel to it. See ``accept(timeout:)``.
   ///
   /// - Throws: ``ChannelError``; `CancellationError`, and then no connection was taken.
   public nonisolated(nonsending) func accept(timeout: Duration? = nil) async throws -> Channel {
-    try open(try await listener.accept(timeout: timeout))
+    let deadline = Deadline(timeout)
+    let channel = try Channel(
+      try await listener.accept(timeout: timeout), mechanism == .unixSocket ? options : .init())
+    if let key { try await channel.authenticate(key, isListener: true, by: deadline) }
+    return mechanism == .unixSocket ? channel : try introduce(by: channel)
   }
 
-  private func open(_ connection: consuming UnixSocket) throws -> Channel {
-    if mechanism == .unixSocket { return try Channel(connection, options) }
-    var pair = try Channel.pair(over: mechanism)
+  /// Hands the stranger its end of a pair.
+  private func introduce(by introduction: Channel) throws(ChannelError) -> Channel {
+    var pair: ChannelPair
+    do {
+      pair = try Channel.pair(over: mechanism)
+    } catch {
+      throw ChannelError(error)
+    }
     // Two descriptors' worth of bytes: they fit into any socket, whether the stranger reads or not.
     let theirs = try pair.takeFirst()
-    let introduction = try Channel(connection)
     try introduction.send(theirs.description, passing: theirs.fileDescriptors, timeout: .zero)
     return try Channel(try pair.takeSecond(), options)
   }
@@ -78,6 +100,13 @@ extension Channel {
     connectingTo address: UnixSocketAddress, over mechanism: Mechanism = .unixSocket, _ options: Options = .init(),
     timeout: Duration? = nil
   ) throws(ChannelError) {
+    try self.init(connectingTo: address, over: mechanism, options, key: nil, timeout: timeout)
+  }
+
+  convenience init(
+    connectingTo address: UnixSocketAddress, over mechanism: Mechanism, _ options: Options, key: AuthenticationKey?,
+    timeout: Duration?
+  ) throws(ChannelError) {
     let deadline = Deadline(timeout)
     let connection: UnixSocket
     do {
@@ -87,9 +116,11 @@ extension Channel {
     }
     if mechanism == .unixSocket {
       try self.init(connection, options)
+      if let key { try authenticate(key, isListener: false, by: deadline) }
       return
     }
     let introduction = try Channel(connection, Options(maximumMessageSize: 1024))
+    if let key { try introduction.authenticate(key, isListener: false, by: deadline) }
     var descriptors = ReceivedDescriptors(atMost: 16)
     let description = try introduction.receive(receiving: &descriptors, timeout: deadline.remaining)
     try self.init(Self.offered(description, descriptors, mechanism), options)
@@ -102,10 +133,18 @@ extension Channel {
     to address: UnixSocketAddress, over mechanism: Mechanism = .unixSocket, _ options: Options = .init(),
     timeout: Duration? = nil
   ) async throws -> Channel {
+    try await connected(to: address, over: mechanism, options, key: nil, timeout: timeout)
+  }
+
+  static nonisolated(nonsending) func connected(
+    to address: UnixSocketAddress, over mechanism: Mechanism, _ options: Options, key: AuthenticationKey?,
+    timeout: Duration?
+  ) async throws -> Channel {
     let deadline = Deadline(timeout)
     let connection = try await UnixSocket(connectingTo: address, timeout: timeout)
-    if mechanism == .unixSocket { return try Channel(connection, options) }
-    let introduction = try Channel(connection, Options(maximumMessageSize: 1024))
+    let introduction = try Channel(connection, mechanism == .unixSocket ? options : .init(maximumMessageSize: 1024))
+    if let key { try await introduction.authenticate(key, isListener: false, by: deadline) }
+    if mechanism == .unixSocket { return introduction }
     var descriptors = ReceivedDescriptors(atMost: 16)
     let description = try await introduction.receive(receiving: &descriptors, timeout: deadline.remaining)
     return try Channel(Self.offered(description, descriptors, mechanism), options)

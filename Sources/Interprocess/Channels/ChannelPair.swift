@@ -143,11 +143,11 @@ extension ChannelPair {
   }
 
   fileprivate static func posixQueues() throws(InterprocessError) -> ChannelPair {
-    let there = try QueueSizes.makePOSIXQueue()
-    let back = try QueueSizes.makePOSIXQueue()
-    return try shared(
-      .posixMessageQueue,
-      ReceivedDescriptors(copying: [there.descriptor.rawValue, back.descriptor.rawValue]))
+    var pair = try shared(.posixMessageQueue, QueueSizes.makePOSIXQueues())
+    let share = QueueShare()
+    pair.first?.share = share
+    pair.second?.share = share
+    return pair
   }
 
   fileprivate static func systemVQueues() throws(InterprocessError) -> ChannelPair {
@@ -155,7 +155,10 @@ extension ChannelPair {
     do throws(InterprocessError) {
       let back = try SystemVMessageQueue()
       do throws(InterprocessError) {
-        return try shared(.systemVMessageQueue, numbers: [there.id, back.id], ReceivedDescriptors(atMost: 0))
+        var pair = try shared(.systemVMessageQueue, numbers: [there.id, back.id], ReceivedDescriptors(atMost: 0))
+        pair.first?.hasMadeQueues = true
+        pair.second?.hasMadeQueues = true
+        return pair
       } catch {
         try? back.remove()
         throw error

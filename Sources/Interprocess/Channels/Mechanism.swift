@@ -56,6 +56,10 @@ extension Mechanism {
   }
 
   /// How many objects of the system a channel over it is made of, both ways: queues, segments, sockets and so on.
+  ///
+  /// POSIX queues are the scarce ones: those of all processes of a user share `RLIMIT_MSGQUEUE`, 819,200 bytes unless
+  /// raised. The first channel of a process has queues of ten messages of 8192 bytes; more of them have smaller ones, 25
+  /// kB a channel, so that some twenty-five fit.
   public var objectsPerChannel: Int {
     switch self {
     case .socketPair, .unixSocket: 1

@@ -43,14 +43,22 @@ final class PeerLife: Sendable {
     watch.withLock { $0 = id }
   }
 
-  private func look() {
+  /// Whether nobody has the other one of a pair of these sockets any more, nor has ever opened it.
+  static func hasEnded(_ socket: FileDescriptor) -> Bool {
     var byte: UInt8 = 0
-    let count = socket.withLock {
-      valueOrErrno { [number = $0.rawValue] in recv(number, &byte, 1, CInt(MSG_DONTWAIT)) }
+    return recv(socket.rawValue, &byte, 1, CInt(MSG_DONTWAIT) | CInt(MSG_PEEK)) == 0
+  }
+
+  /// Learns whether the peer has gone, without waiting to be told.
+  func look() {
+    var byte: UInt8 = 0
+    let count = socket.withLock { socket -> Result<Int, Errno>? in
+      let number = socket.rawValue
+      return socket.isClosed ? nil : valueOrErrno { recv(number, &byte, 1, CInt(MSG_DONTWAIT)) }
     }
     switch count {
     case .success(1): end(.closed)
-    case .failure(.wouldBlock): break
+    case .failure(.wouldBlock), nil: break
     default: end(.died)
     }
   }
@@ -68,14 +76,19 @@ final class PeerLife: Sendable {
     end(.died)
   }
 
-  /// Tells the peer that this side closes in order.
+  /// Tells the peer that this side sends nothing more, and begins to receive nothing more.
   func sayGoodbye() {
-    stopWatching()
     socket.withLock { socket in
+      guard !socket.isClosed else { return }
       var byte: UInt8 = 1
       _ = send(socket.rawValue, &byte, 1, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
-      try? socket.close()
     }
+  }
+
+  /// From now on nobody here wants to know.
+  func close() {
+    stopWatching()
+    socket.withLock { try? $0.close() }
   }
 
   private func stopWatching() {
@@ -88,7 +101,7 @@ final class PeerLife: Sendable {
     switch state {
     case .lives: nil
     case .closed: ChannelError(.peerClosed, "the other side has closed the channel")
-    case .died: ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed")
+    case .died: .peerDied
     }
   }
 }

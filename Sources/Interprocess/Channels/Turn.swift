@@ -13,8 +13,8 @@ final class Turn: Sendable {
   private struct State {
     var waiters: [(id: UInt64, waiter: Waiter)] = []
     var lastID: UInt64 = 0
-    /// Cancelled before they waited.
-    var cancelled: Set<UInt64> = []
+    /// Tasks that are about to wait, and why one shall not any more.
+    var arriving: [UInt64: (any Error)?] = [:]
   }
 
   /// A thread that waits, by a futex of its own.
@@ -104,25 +104,21 @@ final class Turn: Sendable {
   /// - Throws: `CancellationError`; ``ChannelError`` for a timeout.
   nonisolated(nonsending) func take(by deadline: Deadline) async throws {
     if takeIfFree() { return }
+    let reactor = try deadline.isNever ? nil : Reactor.shared()
     let id = state.withLock { state in
       state.lastID += 1
+      state.arriving[state.lastID] = .some(nil)
       return state.lastID
     }
-    let watch =
-      try deadline.isNever
-      ? nil
-      : Reactor.shared().watch(nil, by: deadline) { outcome in
-        guard case .failure(let error as InterprocessError) = outcome else { return }
-        self.end(id, with: ChannelError(error))
-      }
-    defer {
-      if let watch { (try? Reactor.shared())?.unwatch(watch) }
-      _ = state.withLock { $0.cancelled.remove(id) }
+    let watch = reactor?.watch(nil, by: deadline) { outcome in
+      guard case .failure(let error as InterprocessError) = outcome, error.isTimeout else { return }
+      self.end(id, with: ChannelError.timedOut("Channel", "others use this direction of it"))
     }
+    defer { if let watch { reactor?.unwatch(watch) } }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         let answer = state.withLock { state -> Result<Void, any Error>? in
-          if state.cancelled.contains(id) { return .failure(CancellationError()) }
+          if let error = state.arriving.removeValue(forKey: id) ?? nil { return .failure(error) }
           return enqueue(.task(continuation), id, in: &state) ? nil : .success(())
         }
         if let answer { continuation.resume(with: answer) }
@@ -134,11 +130,8 @@ final class Turn: Sendable {
 
   private func end(_ id: UInt64, with error: any Error) {
     let waiter = state.withLock { state -> Waiter? in
-      guard let waiter = withdraw(id, from: &state) else {
-        state.cancelled.insert(id)
-        return nil
-      }
-      return waiter
+      if state.arriving[id] != nil { state.arriving[id] = error }
+      return withdraw(id, from: &state)
     }
     if case .task(let continuation) = waiter { continuation.resume(throwing: error) }
   }

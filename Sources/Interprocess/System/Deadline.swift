@@ -21,6 +21,12 @@ package struct Deadline: Sendable {
     nanoseconds = overflow ? nil : sum
   }
 
+  /// Whichever comes first.
+  func earlier(of other: Deadline) -> Deadline {
+    guard let mine = nanoseconds, let theirs = other.nanoseconds else { return isNever ? other : self }
+    return mine <= theirs ? self : other
+  }
+
   var isNever: Bool { nanoseconds == nil }
 
   var hasPassed: Bool { remainingNanoseconds == 0 }

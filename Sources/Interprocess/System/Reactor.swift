@@ -100,22 +100,38 @@ package final class Reactor: Sendable {
         try systemCall("fcntl", "descriptor \(descriptor)") { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
       }
       let waiter = Waiter(handler: handler, descriptor: copy, deadline: deadline)
-      let isCancelled = state.withLock { state in
-        if state.cancelled.contains(id) { return true }
-        state.waiters[id] = waiter
-        return false
+      switch enlist(waiter, id, readiness) {
+      case .waiting: if copy == nil || !deadline.isNever { ring() }
+      case .cancelled: end(waiter, with: .failure(CancellationError()))
+      // Plain files cannot be waited for: they are always ready.
+      case .refused(.notPermitted): end(waiter, with: .success(()))
+      case .refused(let reason):
+        let object = descriptor.map { "descriptor \($0)" }
+        end(waiter, with: .failure(InterprocessError(call: "epoll_ctl", object: object, errno: reason)))
       }
-      if isCancelled { return end(waiter, with: .failure(CancellationError())) }
-      guard let copy, let descriptor else { return ring() }
-      guard ci_epoll_add(epoll.rawValue, copy, readiness == .writable, id) == 0 else {
-        let reason = Errno.current
-        // Plain files cannot be waited for: they are always ready.
-        let error = InterprocessError(call: "epoll_ctl", object: "descriptor \(descriptor)", errno: reason)
-        return finish(id, with: reason == .notPermitted ? .success(()) : .failure(error))
-      }
-      if !deadline.isNever { ring() }
     } catch {
       handler(.failure(error))
+    }
+  }
+
+  private enum Enlisting {
+    case waiting
+    case cancelled
+    case refused(Errno)
+  }
+
+  /// The kernel is told under the lock: whoever ends the wait, at once perhaps, closes the duplicate, and its number may
+  /// be somebody else's then.
+  private func enlist(_ waiter: Waiter, _ id: UInt64, _ readiness: Readiness) -> Enlisting {
+    state.withLock { state in
+      if state.cancelled.contains(id) { return .cancelled }
+      if let descriptor = waiter.descriptor,
+        ci_epoll_add(epoll.rawValue, descriptor, readiness == .writable, id) == -1
+      {
+        return .refused(.current)
+      }
+      state.waiters[id] = waiter
+      return .waiting
     }
   }
 

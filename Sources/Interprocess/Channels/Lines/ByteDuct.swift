@@ -5,13 +5,13 @@ import SystemPackage
 /// Where the bytes of a stream go in.
 protocol ByteSink: ~Copyable, Sendable {
   /// Writes once, a part or all, with descriptors beside the first byte. EAGAIN says that there is no room; it does not
-  /// say so when it may block. EPIPE says that the other side has gone.
+  /// say so when it may block. EPIPE says that the other side has gone, ESRCH that it has died.
   mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<
     Int, Errno
   >
   func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws
-  mutating func close()
+  mutating func close(whileReceiving isReceiving: Bool)
 }
 
 /// Where the bytes of a stream come out.
@@ -46,7 +46,11 @@ struct DescriptorSink<Calls: StreamCalls>: ~Copyable, ByteSink {
     try await descriptor.suspend(until: .writable, by: deadline)
   }
 
-  mutating func close() { try? descriptor.close() }
+  mutating func close(whileReceiving isReceiving: Bool) {
+    // The socket has a second descriptor, for reading: closing this one would not tell the other side.
+    if isReceiving, !descriptor.isClosed { shutdown(descriptor.rawValue, CInt(SHUT_WR)) }
+    try? descriptor.close()
+  }
 }
 
 /// A pipe, a FIFO or a socket that bytes come out of.

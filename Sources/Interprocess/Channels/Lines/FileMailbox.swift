@@ -95,12 +95,16 @@ struct FileSink: ~Copyable, ByteSink {
     Int, Errno
   > {
     let (result, peer) = circle.move(atMost: bytes.count) { pwrite($0, bytes.baseAddress, $2, $1) }
-    return peer == .lives ? result : .failure(.brokenPipe)
+    return switch peer {
+    case .lives: result
+    case .closed: .failure(.brokenPipe)
+    case .died: .failure(.noSuchProcess)
+    }
   }
 
   func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool { try circle.wait(by: deadline) }
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws { try await circle.wait(by: deadline) }
-  mutating func close() {}
+  mutating func close(whileReceiving isReceiving: Bool) {}
 }
 
 /// The side of a file that bytes come out of.

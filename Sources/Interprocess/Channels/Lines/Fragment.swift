@@ -20,6 +20,8 @@ enum Fragment: UInt8 {
 struct Joining: ~Copyable {
   private var buffer = MessageBuffer()
   private var total: Int?
+  /// Whether the pieces that come belong to a message that was refused.
+  private var isSkipping = false
 
   /// Whether a message has begun to arrive and is not complete.
   var isUnderWay: Bool { total != nil }
@@ -32,9 +34,9 @@ struct Joining: ~Copyable {
   mutating func take(
     _ kind: Fragment, _ bytes: UnsafeRawBufferPointer, limit: Int
   ) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    if kind != .more, kind != .wake { (total, isSkipping) = (nil, false) }
     switch kind {
     case .whole:
-      total = nil
       guard bytes.count <= limit else { throw .tooLarge(bytes.count, limit: limit, "sent") }
       return bytes
     case .first:
@@ -42,11 +44,14 @@ struct Joining: ~Copyable {
         throw ChannelError(.malformedMessage, "the first piece of a message has no length")
       }
       let claimed = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-      guard claimed <= UInt64(limit) else { throw .tooLarge(claimed, limit: limit, "announced") }
+      guard claimed <= UInt64(limit) else {
+        isSkipping = true
+        throw .tooLarge(claimed, limit: limit, "announced")
+      }
       buffer.removeAll()
       total = Int(claimed)
       return try append(UnsafeRawBufferPointer(rebasing: bytes[Fragment.lengthSize...]))
-    case .more: return try append(bytes)
+    case .more: return isSkipping ? nil : try append(bytes)
     case .wake: return nil
     }
   }

@@ -1,12 +1,21 @@
 import SystemPackage
 
+/// What an attempt to send came to.
+enum Departure {
+  /// All of the message has gone.
+  case sent
+  /// There is no room for the rest.
+  case noRoom
+  /// There may be room for more: only so much goes in one ``Stride``.
+  case unfinished
+}
+
 /// One direction of a channel, as its sender has it. One caller at a time uses it.
 protocol OutgoingLine: AnyObject, Sendable {
-  /// Sends a message, or goes on with the one for which it last said `false`.
+  /// Sends a message, or goes on with the one that it last did not send to its end.
   ///
   /// - Parameter mayBlock: whether to wait in the system call itself, which is one call less than waiting first.
-  /// - Returns: whether all of the message has gone; else there was no room for the rest.
-  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Departure
 
   /// Waits until ``trySend(_:passing:mayBlock:)`` can go on.
   ///
@@ -14,13 +23,15 @@ protocol OutgoingLine: AnyObject, Sendable {
   func waitForRoom(by deadline: Deadline) throws(ChannelError)
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws
 
-  /// Gives up the message for which ``trySend(_:passing:mayBlock:)`` last said `false`.
+  /// Gives up the message that ``trySend(_:passing:mayBlock:)`` last did not send to its end.
   ///
-  /// - Returns: whether the next message will be understood: not when a part of this one is in a stream.
+  /// - Returns: `false` when a part of it is in a stream: nothing but the rest of it would be understood there.
   func abandon() -> Bool
 
   /// Ends the line in order: what was sent can still be received.
-  func close()
+  ///
+  /// - Parameter isReceiving: whether this side still receives, by the same socket perhaps.
+  func close(whileReceiving isReceiving: Bool)
 
   /// Called on another thread: the other side has gone, and whoever waits here is to look again.
   func peerEnded()
@@ -32,6 +43,8 @@ enum Arrival {
   case message(UnsafeRawBufferPointer)
   /// Nothing yet, or not all of a message.
   case nothing
+  /// Not all of a message, of which more may be there: only so much is taken in one ``Stride``.
+  case unfinished
   /// The other side has closed, and everything was received.
   case end
 }
@@ -59,6 +72,19 @@ protocol IncomingLine: AnyObject, Sendable {
 
   /// Called on another thread: the other side has gone, and whoever waits here is to look again.
   func peerEnded()
+}
+
+/// How much of a long message, or of what is none, one look moves before its caller sees to the time and to its
+/// cancellation.
+struct Stride {
+  private var left = 4 << 20
+
+  /// - Returns: whether to go on after so many bytes more.
+  mutating func goesOn(after byteCount: Int) -> Bool {
+    // A piece without bytes costs a system call also.
+    left -= byteCount + 512
+    return left > 0
+  }
 }
 
 extension IncomingLine {

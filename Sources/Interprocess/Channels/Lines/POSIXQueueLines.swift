@@ -10,8 +10,10 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
   private let peer: PeerLife
   private let piece: UnsafeMutableRawBufferPointer
   private var sent: Int?
+  private let share: QueueShare?
 
-  init(_ queue: consuming OwnedDescriptor, _ peer: PeerLife) throws(InterprocessError) {
+  init(_ queue: consuming OwnedDescriptor, _ peer: PeerLife, _ share: QueueShare?) throws(InterprocessError) {
+    self.share = share
     piece = .allocate(byteCount: try queue.queueMessageSize(), alignment: 16)
     self.queue = queue
     self.peer = peer
@@ -19,7 +21,8 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
 
   deinit { piece.deallocate() }
 
-  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool {
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Departure {
+    var stride = Stride()
     var (done, isFirst) = (sent ?? 0, sent == nil)
     while isFirst || done < message.byteCount {
       if let error = peer.sendingError { throw error }
@@ -32,15 +35,14 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
       }
       switch result {
       case .success: (done, isFirst) = (done + taken, false)
-      case .failure(.timedOut), .failure(.wouldBlock):
-        sent = isFirst ? nil : done
-        return false
+      case .failure(.timedOut), .failure(.wouldBlock): return .noRoom
       case .failure(let reason): throw ChannelError(InterprocessError(call: "mq_send", errno: reason))
       }
-      if !isFirst { sent = done }
+      sent = done
+      if !stride.goesOn(after: taken), done < message.byteCount { return .unfinished }
     }
     sent = nil
-    return true
+    return .sent
   }
 
   /// - Returns: the size of the piece, and how much of the message is in it.
@@ -72,7 +74,7 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
   }
 
   // The descriptor goes with the line: another thread may still use it in peerEnded().
-  func close() {}
+  func close(whileReceiving isReceiving: Bool) {}
 
   func peerEnded() {
     // Nobody will ever receive from it: taking one out lets a blocked sender go on, and look.
@@ -101,6 +103,7 @@ final class POSIXQueueIncomingLine: IncomingLine, @unchecked Sendable {
   deinit { piece.deallocate() }
 
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
+    var stride = Stride()
     while true {
       // Looked at before the queue: what the peer sent before it went is there now.
       let state = peer.state
@@ -118,6 +121,7 @@ final class POSIXQueueIncomingLine: IncomingLine, @unchecked Sendable {
         }
         let bytes = UnsafeRawBufferPointer(rebasing: piece[1..<count])
         if let message = try joining.take(kind, bytes, limit: limit) { return .message(message) }
+        if !stride.goesOn(after: count) { return .unfinished }
       case .failure(.timedOut), .failure(.wouldBlock):
         return try joining.arrival(from: state)
       case .failure(let reason): throw ChannelError(InterprocessError(call: "mq_receive", errno: reason))
@@ -149,8 +153,7 @@ extension Joining {
     switch peer {
     case .lives: return .nothing
     case .closed where !isUnderWay: return .end
-    case .died where !isUnderWay:
-      throw ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed")
+    case .died where !isUnderWay: throw .peerDied
     case .closed, .died:
       throw ChannelError(
         .truncatedMessage, "the other side ended in the middle of a message, \(byteCount) bytes into it")
@@ -162,6 +165,10 @@ extension OwnedDescriptor {
   fileprivate func queueMessageSize() throws(InterprocessError) -> Int {
     var attributes = mq_attr()
     try systemCall("mq_getattr", "descriptor \(rawValue)") { mq_getattr(rawValue, &attributes) }
+    // Another process may have sent the descriptor: a piece has to have room for its head, and some of the message.
+    guard attributes.mq_msgsize >= 64 else {
+      throw .refused("mq_getattr", "descriptor \(rawValue)", "a channel's queue takes messages of 64 bytes at least")
+    }
     return attributes.mq_msgsize
   }
 }

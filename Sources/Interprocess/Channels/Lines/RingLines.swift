@@ -35,20 +35,22 @@ final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
     self.peer = peer
   }
 
-  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool {
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Departure {
     let size = message.byteCount
     if sent == nil, size <= largestPiece {
-      return try trySend(message, from: 0, size, RingPieceHead(.whole, total: size))
+      return try trySend(message, from: 0, size, RingPieceHead(.whole, total: size)) ? .sent : .noRoom
     }
+    var stride = Stride()
     while sent == nil || sent.map({ $0 < size }) == true {
       let done = sent ?? 0
       let taken = min(largestPiece, size - done)
       let head = RingPieceHead(sent == nil ? .first : .more, total: size)
-      guard try trySend(message, from: done, taken, head) else { return false }
+      guard try trySend(message, from: done, taken, head) else { return .noRoom }
       sent = done + taken
+      if !stride.goesOn(after: taken), done + taken < size { return .unfinished }
     }
     sent = nil
-    return true
+    return .sent
   }
 
   @inline(__always)
@@ -94,10 +96,11 @@ final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
     return true
   }
 
-  func close() { producer.close() }
+  func close(whileReceiving isReceiving: Bool) { producer.close() }
 
   func peerEnded() {
-    if peer.state == .died { interrupter.peerDied() }
+    // Closed or dead, it receives no more; what this side then throws is for `peer` to say.
+    if peer.state != .lives { interrupter.peerDied() }
   }
 }
 
@@ -119,12 +122,14 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
 
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
     if total == nil { buffer.removeAll() }
+    var stride = Stride()
     while let size = try nextByteCount() {
       try takePiece(size, limit: limit)
       if buffer.count == total {
         total = nil
         return .message(buffer.bytes)
       }
+      if !stride.goesOn(after: size) { return .unfinished }
     }
     guard consumer.hasEnded else { return .nothing }
     if total != nil { throw truncated }
@@ -178,9 +183,7 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
   private func channelError(_ error: InterprocessError) -> ChannelError {
     switch error.errno {
     case .connectionReset:
-      total == nil
-        ? ChannelError(.peerDied, "the other side ended without closing the channel: it crashed or was killed")
-        : truncated
+      total == nil ? .peerDied : truncated
     case .timedOut: .timedOut("Channel.receive", "no message came")
     case .badMessage: ChannelError(.malformedMessage, "\(error)")
     default: ChannelError(error)

@@ -35,12 +35,14 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   deinit { ahead.deallocate() }
 
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
+    var stride = Stride()
     if head == nil { forgetLast() }
     while true {
       if let message = try takeMessage(limit: limit) { return .message(message) }
+      if isBetweenMessages { forgetUnclaimed() }
       switch try read(mayBlock: mayBlock) {
       case .success(0) where isBetweenMessages: return .end
-      case .success(1...): continue
+      case .success(let count) where count > 0: if !stride.goesOn(after: count) { return .unfinished }
       case .failure(.wouldBlock): return .nothing
       case .failure(.connectionReset) where isBetweenMessages:
         throw ChannelError(.peerDied, "the other side ended without closing the channel, or with messages unread")
@@ -61,6 +63,13 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
       _ = received.takeFirst()
       claimed -= 1
     }
+  }
+
+  /// Descriptors belong to the message with whose first byte they came. Where all bytes have been given out, whatever is
+  /// left came with messages that say nothing of it.
+  private func forgetUnclaimed() {
+    if received.isEmpty, received.surplus == 0 { return }
+    received = ReceivedDescriptors(atMost: received.limit)
   }
 
   private func takeMessage(limit: Int) throws(ChannelError) -> UnsafeRawBufferPointer? {

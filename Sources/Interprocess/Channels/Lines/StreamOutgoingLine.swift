@@ -26,7 +26,8 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
 
   deinit { beginning.deallocate() }
 
-  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool {
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Departure {
+    var stride = Stride()
     if gone == nil { begin(message, descriptors) }
     let total = headSize + message.byteCount
     while let sent = gone, sent < total {
@@ -38,15 +39,26 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
         return sink.write(piece, passing: sent == 0 ? descriptors : [], mayBlock: mayBlock)
       }
       switch result {
-      case .success(let count): gone = sent + count
-      case .failure(.wouldBlock): return false
-      case .failure(.brokenPipe), .failure(.connectionReset):
-        throw ChannelError(.peerClosed, "the other side has closed the channel, or ended")
-      case .failure(let reason): throw ChannelError(InterprocessError(call: "write", errno: reason))
+      case .success(let count):
+        gone = sent + count
+        if !stride.goesOn(after: count), sent + count < total { return .unfinished }
+      case .failure(.wouldBlock): return .noRoom
+      case .failure(let reason): throw error(reason)
       }
     }
     gone = nil
-    return true
+    return .sent
+  }
+
+  private func error(_ reason: Errno) -> ChannelError {
+    switch reason {
+    case .brokenPipe, .connectionReset, .noSuchProcess:
+      // Nobody is there for whom the stream could be broken.
+      gone = nil
+      return reason == .noSuchProcess
+        ? .peerDied : ChannelError(.peerClosed, "the other side has closed the channel, or ended")
+    default: return ChannelError(InterprocessError(call: "write", errno: reason))
+    }
   }
 
   private func begin(_ message: RawSpan, _ descriptors: [CInt]) {
@@ -72,12 +84,12 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
   }
 
   func abandon() -> Bool {
-    let isClean = gone == nil || gone == 0
+    guard gone == nil || gone == 0 else { return false }
     gone = nil
-    return isClean
+    return true
   }
 
-  func close() { sink.close() }
+  func close(whileReceiving isReceiving: Bool) { sink.close(whileReceiving: isReceiving) }
 
   func peerEnded() { wake() }
 }

@@ -24,8 +24,9 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
 
   deinit { piece.deallocate() }
 
-  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Bool {
-    while sent == nil || sent! < message.byteCount {
+  func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Departure {
+    var stride = Stride()
+    while sent.map({ $0 < message.byteCount }) ?? true {
       let next = self.next(of: message)
       let result = message.withUnsafeBytes { storage in
         let bytes = content(next, storage)
@@ -35,13 +36,15 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
       }
       if case .failure(.wouldBlock) = result {
         keep(next, message)
-        return false
+        return .noRoom
       }
       try check(result.map(Int.init))
-      sent = (sent ?? 0) + next.taken
+      let done = (sent ?? 0) + next.taken
+      sent = done
+      if !stride.goesOn(after: next.taken), done < message.byteCount { return .unfinished }
     }
     sent = nil
-    return true
+    return .sent
   }
 
   private func next(of message: RawSpan) -> (kind: Fragment, size: Int, taken: Int) {
@@ -111,8 +114,9 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
     return true
   }
 
-  func close() {
+  func close(whileReceiving isReceiving: Bool) {
     // The receiver removes the queue; if there is none any more, nobody else will.
+    peer.look()
     if peer.state != .lives { msgctl(id, IPC_RMID, nil) }
   }
 
@@ -139,6 +143,7 @@ final class SystemVQueueIncomingLine: IncomingLine, @unchecked Sendable {
   deinit { piece.deallocate() }
 
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
+    var stride = Stride()
     while true {
       let state = peer.state
       var kind = 0
@@ -157,7 +162,11 @@ final class SystemVQueueIncomingLine: IncomingLine, @unchecked Sendable {
         }
         let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
         if let message = try joining.take(kind, bytes, limit: limit) { return .message(message) }
+        if !stride.goesOn(after: count) { return .unfinished }
       case .failure(.noMessage): return try joining.arrival(from: state)
+      // A sender that has seen this side close, or end, removes the queue.
+      case .failure(.identifierRemoved), .failure(.invalidArgument):
+        return try joining.arrival(from: state == .died ? .died : .closed)
       case .failure(let reason):
         throw ChannelError(InterprocessError(call: "msgrcv", object: "id \(id)", errno: reason))
       }
@@ -185,6 +194,8 @@ final class SystemVQueueIncomingLine: IncomingLine, @unchecked Sendable {
     switch result {
     case .success((let kind, let count)): arrived = (kind, count)
     case .failure(.timedOut): throw .timedOut("Channel.receive", "no message came")
+    // The next look says what that means.
+    case .failure(.identifierRemoved), .failure(.invalidArgument): return
     case .failure(let reason): throw ChannelError(InterprocessError(call: "msgrcv", object: "id \(id)", errno: reason))
     }
   }

@@ -1,0 +1,177 @@
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+// One side of a channel is killed; this process is the other, and says what it learns. Each scenario is a run of its
+// own: a process that has opened a channel has threads, and may not fork again.
+
+/// - Returns: whether there is a scenario of this name.
+func channelScenario(_ name: String, _ arguments: [String]) throws -> Bool {
+  switch name {
+  case "channel-kill": try channelKill(arguments)
+  case "channel-leaks": try channelLeaks(arguments)
+  case "channel-fuzz": try channelFuzz(arguments)
+  case "channel-queues": try channelQueues(arguments)
+  default: return false
+  }
+  return true
+}
+
+struct ChannelFailure: Error, CustomStringConvertible {
+  let description: String
+}
+
+func mechanism(_ name: String?) throws -> Mechanism {
+  guard let mechanism = name.flatMap(Mechanism.init(rawValue:)) else {
+    throw ChannelFailure(description: "\(name ?? "nothing") is no mechanism")
+  }
+  return mechanism
+}
+
+private enum Moment: String {
+  /// The child has sent a message, and waits for one.
+  case idle
+  /// The child sends a message that is larger than the mechanism, and is stopped in the middle of it.
+  case sending
+  /// The child receives such a message, and is killed when a part of it may have come.
+  case receiving
+  /// The child neither sends nor receives, and the parent waits for room.
+  case deaf
+}
+
+/// Arguments: mechanism, moment, `blocking` or `async`.
+private func channelKill(_ arguments: [String]) throws {
+  let mechanism = try mechanism(arguments.first)
+  guard arguments.count == 3, let moment = Moment(rawValue: arguments[1]) else { return say("which moment?") }
+  let survivor = arguments[2] == "async" ? receiveAsync : receiveBlocking
+  let large = 40_000_000
+  var pair = try Channel.pair(over: mechanism)
+  // Set when the child is about to send.
+  let mark = try AnonymousMemory(byteCount: 8)
+  // Of a mailbox the first end sends.
+  let childIsFirst = mechanism.isTwoWay || moment == .idle || moment == .sending
+  var child = try ForkedProcess {
+    let channel = try childIsFirst ? pair.openFirst() : pair.openSecond()
+    switch moment {
+    case .idle: try channel.send([1])
+    case .sending:
+      let message = [UInt8](repeating: 1, count: large)
+      try mark.mapping.withAtomic(UInt64.self, at: 0) { $0.store(1, ordering: .releasing) }
+      try channel.send(message)
+    case .receiving: while try channel.receive() != nil {}
+    case .deaf: break
+    }
+    while true { sleep(60) }
+  }
+  let channel = try childIsFirst ? pair.openSecond() : pair.openFirst()
+  switch moment {
+  case .idle:
+    guard try channel.receive(timeout: .seconds(20)) == [1] else { return say("no message came") }
+    let reader = KillAfter(20_000, child.id)
+    say("receive: \(survivor(channel))")
+    reader.join()
+    if mechanism.isTwoWay { say("send: \(sendUntilError(channel, arguments[2], 1000))") }
+  case .sending:
+    // It fills the mechanism, and sleeps when it cannot go on.
+    while try mark.mapping.withAtomic(UInt64.self, at: 0, { $0.load(ordering: .acquiring) }) == 0 { usleep(500) }
+    while processStatus(of: "\(child.id)").dropFirst(2).first != "S" { usleep(500) }
+    let killer = KillAfter(0, child.id)
+    killer.join()
+    _ = try child.wait()
+    say("receive: \(survivor(channel))")
+  case .receiving, .deaf:
+    let killer = KillAfter(moment == .deaf ? 50_000 : 5000, child.id)
+    say("send: \(sendUntilError(channel, arguments[2], large))")
+    killer.join()
+  }
+  _ = try child.wait()
+}
+
+private func name(_ error: any Error) -> String {
+  guard let error = error as? ChannelError else { return "\(error)" }
+  let names: [(ChannelError.Code, String)] = [
+    (.peerDied, "died"), (.peerClosed, "closed"), (.truncatedMessage, "truncated"), (.brokenStream, "broken"),
+  ]
+  return names.first { $0.0 == error.code }?.1 ?? "\(error)"
+}
+
+private func receiveBlocking(_ channel: Channel) -> String {
+  do {
+    return try channel.receive().map { "\($0.count) bytes" } ?? "end"
+  } catch { return name(error) }
+}
+
+private func receiveAsync(_ channel: Channel) -> String {
+  awaited {
+    do {
+      return try await channel.receive().map { "\($0.count) bytes" } ?? "end"
+    } catch { return name(error) }
+  }
+}
+
+private func sendUntilError(_ channel: Channel, _ form: String, _ size: Int) -> String {
+  let message = [UInt8](repeating: 2, count: size)
+  // What is in the mechanism when the other side dies is lost, and no error yet.
+  for _ in 0..<100_000 {
+    let result =
+      form == "async"
+      ? awaited {
+        do {
+          try await channel.send(message)
+          return ""
+        } catch { return name(error) }
+      } : sendBlocking(channel, message)
+    if !result.isEmpty { return result }
+  }
+  return "no error"
+}
+
+private func sendBlocking(_ channel: Channel, _ message: [UInt8]) -> String {
+  do {
+    try channel.send(message)
+    return ""
+  } catch { return name(error) }
+}
+
+/// Runs a task, and blocks this thread until it is done.
+private func awaited(_ body: @escaping @Sendable () async -> String) -> String {
+  let result = Outcome()
+  Task.detached {
+    let text = await body()
+    result.text.withLock { $0 = text }
+  }
+  while true {
+    if let text = result.text.withLock({ $0 }) { return text }
+    usleep(200)
+  }
+}
+
+private final class Outcome: Sendable {
+  let text = Mutex<String?>(nil)
+}
+
+/// A thread that kills a process after some microseconds.
+private final class KillAfter: @unchecked Sendable {
+  // Sendable: everything is set before the thread starts.
+  private var thread = pthread_t()
+
+  private final class Job {
+    let pause: useconds_t
+    let id: CInt
+    init(_ pause: useconds_t, _ id: CInt) { (self.pause, self.id) = (pause, id) }
+  }
+
+  init(_ pause: useconds_t, _ id: CInt) {
+    pthread_create(
+      &thread, nil,
+      { argument in
+        guard let job = argument.map({ Unmanaged<Job>.fromOpaque($0).takeRetainedValue() }) else { return nil }
+        usleep(job.pause)
+        kill(job.id, SIGKILL)
+        return nil
+      }, Unmanaged.passRetained(Job(pause, id)).toOpaque())
+  }
+
+  func join() { pthread_join(thread, nil) }
+}

@@ -1,0 +1,92 @@
+import Glibc
+import Interprocess
+import SystemPackage
+
+/// Makes channels, uses some and drops all, and says what has grown. Arguments: mechanism, how many.
+func channelLeaks(_ arguments: [String]) throws {
+  let mechanism = try mechanism(arguments.first)
+  let rounds = arguments.dropFirst().first.flatMap { Int($0) } ?? 100
+  // The thread that watches descriptors stays, and so does what the allocator keeps.
+  for round in 0..<20 { try makeAndDrop(mechanism, round) }
+  usleep(100_000)
+  let before = Footprint()
+  for round in 0..<rounds { try makeAndDrop(mechanism, round) }
+  var after = Footprint()
+  // The thread that watches descriptors may be closing the last.
+  for _ in 0..<2000 where after.descriptors > before.descriptors {
+    usleep(1000)
+    after = Footprint()
+  }
+  say("descriptors \(max(0, after.descriptors - before.descriptors)), threads \(after.threads - before.threads)")
+  let grown = after.residentPages - before.residentPages
+  say(grown < 1024 ? "memory 0" : "memory \(grown) pages")
+}
+
+private func makeAndDrop(_ mechanism: Mechanism, _ round: Int) throws {
+  var pair = try Channel.pair(over: mechanism)
+  switch round % 4 {
+  case 0:
+    let first = try Channel(pair.takeFirst())
+    let second = try Channel(pair.takeSecond())
+    let size = round % 8 == 0 ? 100 : 9000
+    try first.send([UInt8](repeating: 1, count: size), timeout: .seconds(20))
+    guard try second.receive(timeout: .seconds(20))?.count == size else {
+      throw ChannelFailure(description: "another message came")
+    }
+    // Some are dropped with messages in them.
+    if round % 16 == 4 { try first.send([1, 2, 3]) }
+    if round % 8 == 0 { first.close() }
+  case 1: break
+  case 2: _ = try pair.openFirst()
+  default: _ = try pair.openSecond()
+  }
+}
+
+struct Footprint {
+  let descriptors: Int
+  let threads: Int
+  let virtualBytes: Int
+  let residentPages: Int
+
+  init() {
+    descriptors = (0..<4096).count { fcntl(CInt($0), F_GETFD) != -1 }
+    let status = processStatus(of: "self")
+    threads = status.count > 23 ? Int(status[19]) ?? 0 : 0
+    virtualBytes = status.count > 23 ? Int(status[22]) ?? 0 : 0
+    residentPages = status.count > 23 ? Int(status[23]) ?? 0 : 0
+  }
+}
+
+/// The fields of `/proc/PID/stat`; the command's name has no spaces here.
+func processStatus(of id: String) -> [Substring] { contents(of: "/proc/\(id)/stat").split(separator: " ") }
+
+private func contents(of path: String) -> String {
+  guard let file = fopen(path, "r") else { return "" }
+  defer { fclose(file) }
+  var buffer = [CChar](repeating: 0, count: 4096)
+  guard fgets(&buffer, CInt(buffer.count), file) != nil else { return "" }
+  return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+}
+
+/// Makes channels over POSIX queues until there is no room for another. Argument: RLIMIT_MSGQUEUE, if any.
+func channelQueues(_ arguments: [String]) throws {
+  if let bytes = arguments.first.flatMap({ UInt($0) }) {
+    var limit = rlimit()
+    // RLIMIT_MSGQUEUE is 12 on every Linux; Glibc's module leaves it out.
+    getrlimit(__rlimit_resource_t(12), &limit)
+    limit.rlim_cur = bytes
+    setrlimit(__rlimit_resource_t(12), &limit)
+  }
+  var channels: [Channel] = []
+  do {
+    while channels.count < 24 {
+      var pair = try Channel.pair(over: .posixMessageQueue)
+      let (first, second) = (try Channel(pair.takeFirst()), try Channel(pair.takeSecond()))
+      let message = [UInt8](repeating: 5, count: 3000)
+      try first.send(message, timeout: .seconds(20))
+      guard try second.receive(timeout: .seconds(20)) == message else { return say("another message came") }
+      channels += [first, second]
+    }
+  } catch { say("\(error)") }
+  say("\(channels.count / 2) channels")
+}
