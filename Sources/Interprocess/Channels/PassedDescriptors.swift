@@ -23,7 +23,7 @@ final class PassedDescriptors: Sendable {
   }
 
   /// Open as long as this list is there.
-  var fileDescriptors: [FileDescriptor] { passed.withLock { $0.map(\.descriptor.fileDescriptor) } }
+  var fileDescriptors: [FileDescriptor] { passed.withLock { $0.map { $0.descriptor.fileDescriptor } } }
 }
 
 /// The descriptors that came with a message while its value is decoded; those that nobody took are closed with it.
