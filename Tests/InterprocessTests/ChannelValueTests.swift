@@ -129,4 +129,38 @@ struct ChannelValueTests {
     let array = try SharedArray(repeating: 1, count: 1, in: AnonymousMemory(byteCount: size))
     #expect(throws: EncodingError.self) { try ends.first.send(array, timeout: generous) }
   }
+
+  /// Messages whose descriptor is no shared array, and what is wrong with each.
+  static let hostile: [(message: [UInt8], reason: String)] = [
+    (array("0"), "a pipe is no memory"), (array("1"), "one descriptor came"), (array("-1"), "negative"),
+    (Array("garbage".utf8), "no CBOR"), ([], "nothing"),
+  ]
+
+  private static func array(_ index: String) -> [UInt8] {
+    (try? CBOREncoder().encode(["descriptor": Int(index) ?? 0, "stride": 8, "count": 1])) ?? []
+  }
+
+  @Test("a message that does not decode has its descriptors closed", arguments: hostile.indices)
+  func noLeak(_ index: Int) throws {
+    let (message, reason) = Self.hostile[index]
+    let ends = try Ends(.socketPair)
+    var pipe = try Pipe()
+    try ends.first.send(message, passing: [pipe.writer.fileDescriptor], timeout: generous)
+    try pipe.writer.close()
+    #expect(throws: DecodingError.self, "\(reason)") {
+      try ends.second.receive(SharedArray<Int>.self, timeout: generous)
+    }
+    // The end comes when the last copy of the other end is closed.
+    let bytes = try pipe.reader.read(upTo: 1, timeout: generous)
+    #expect(bytes.isEmpty)
+    try ends.first.send("next", timeout: generous)
+    #expect(try ends.second.receive(String.self, timeout: generous) == "next")
+  }
+
+  @Test("an array of other elements is refused")
+  func otherElements() throws {
+    let ends = try Ends(.unixSocket)
+    try ends.first.send(SharedArray(repeating: 1.5, count: 4), timeout: generous)
+    #expect(throws: DecodingError.self) { try ends.second.receive(SharedArray<Float>.self, timeout: generous) }
+  }
 }
