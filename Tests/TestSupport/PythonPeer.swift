@@ -27,7 +27,19 @@ public enum PythonPeer {
     return command.output.hasSuffix("\n") ? String(command.output.dropLast()) : command.output
   }
 
-  /// The same while this thread goes on.
+  /// Whether Python has the module.
+  public static func has(_ module: String) -> Bool {
+    (try? Command.run(python, ["-c", "import \(module)"]))?.exitCode == 0
+  }
+
+  /// Runs a program of a few lines and gives what it printed.
+  public static func run(program: String, _ arguments: String...) throws -> String {
+    let command = try Command.run(python, ["-c", program] + arguments)
+    guard command.exitCode == 0 else { throw Command.Failure(command.errors) }
+    return command.output.hasSuffix("\n") ? String(command.output.dropLast()) : command.output
+  }
+
+  /// Runs a verb while this thread goes on.
   public static func start(_ verb: String, _ arguments: String...) -> Background<String> {
     Background { try run(verb, arguments) }
   }

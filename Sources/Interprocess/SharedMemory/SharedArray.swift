@@ -13,6 +13,8 @@ public struct SharedArray<Element: BitwiseCopyable> {
   /// Keeps the memory mapped while any copy of the array is there.
   private let region: MappedRegion
   private let elements: UnsafeMutablePointer<Element>
+  /// What a message passes; `nil` for memory that is not known to be sealed.
+  let passable: PassableDescriptor?
 
   /// How many elements there are.
   public let count: Int
@@ -54,6 +56,36 @@ public struct SharedArray<Element: BitwiseCopyable> {
     }
     self.count = count
     region = mapping.region
+    passable = nil
+  }
+
+  /// Makes an array in sealed memory without a name, which travels in a ``Channel``'s messages, with every element set
+  /// to `value`. It keeps a descriptor open.
+  ///
+  /// - Throws: `Errno.overflow` when no memory is that large; `Errno.noSpace` or `Errno.noMemory` when there is not so
+  ///   much.
+  public init(repeating value: Element, count: Int) throws(InterprocessError) {
+    let memory = try AnonymousMemory(byteCount: Self.byteCount(for: count), label: "interprocess-array")
+    let descriptor = try memory.descriptor.copy()
+    let array = try SharedArray(repeating: value, count: count, in: memory)
+    self.init(array, PassableDescriptor(descriptor))
+  }
+
+  /// Opens an array whose descriptor came in a message.
+  init(passed descriptor: consuming OwnedDescriptor) throws(InterprocessError) {
+    let passable = try PassableDescriptor(descriptor.copy())
+    let memory = try AnonymousMemory(adopting: descriptor)
+    guard !memory.mapping.isReadOnly else {
+      throw .refused("SharedArray", "of \(Element.self)", "the memory is sealed against writing")
+    }
+    self.init(try SharedArray(opening: memory), passable)
+  }
+
+  private init(_ array: SharedArray, _ passable: PassableDescriptor) {
+    elements = array.elements
+    count = array.count
+    region = array.region
+    self.passable = passable
   }
 
   /// Opens an array that another process has made.
@@ -83,6 +115,7 @@ public struct SharedArray<Element: BitwiseCopyable> {
     elements = mapping.withUnsafeBytes { Self.elements(in: $0) }
     count = Int(header.count)
     region = mapping.region
+    passable = nil
   }
 
   private static func elements(in bytes: UnsafeMutableRawBufferPointer) -> UnsafeMutablePointer<Element> {

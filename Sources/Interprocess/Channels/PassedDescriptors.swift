@@ -1,0 +1,67 @@
+import CInterprocess
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// The descriptor behind a value that can travel in messages, open as long as somebody refers to it.
+final class PassableDescriptor: Sendable {
+  let descriptor: OwnedDescriptor
+
+  init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+}
+
+/// The descriptors of one message while its value is encoded. The value's bytes have each one's number in this list.
+final class PassedDescriptors: Sendable {
+  private let passed = Mutex<[PassableDescriptor]>([])
+
+  /// - Returns: the number by which the other side finds it.
+  func append(_ descriptor: PassableDescriptor) -> Int {
+    passed.withLock { passed in
+      passed.append(descriptor)
+      return passed.count - 1
+    }
+  }
+
+  /// Open as long as this list is there.
+  var fileDescriptors: [FileDescriptor] { passed.withLock { $0.map { $0.descriptor.fileDescriptor } } }
+}
+
+/// The descriptors that came with a message while its value is decoded; those that nobody took are closed with it.
+final class ArrivedDescriptors: Sendable {
+  private let arrived: Mutex<[CInt?]>
+
+  init(_ received: consuming ReceivedDescriptors) {
+    var numbers: [CInt?] = []
+    while let descriptor = received.takeFirst() { numbers.append(descriptor.release().rawValue) }
+    arrived = Mutex(numbers)
+  }
+
+  deinit {
+    for case let number? in takeAll() { close(number) }
+  }
+
+  /// - Returns: `nil` when no such descriptor came, or when it was taken already.
+  func take(_ index: Int) -> OwnedDescriptor? {
+    let number = arrived.withLock { arrived -> CInt? in
+      guard arrived.indices.contains(index) else { return nil }
+      return arrived[index].take()
+    }
+    return number.map { OwnedDescriptor(adopting: $0) }
+  }
+
+  /// Gives those that nobody took to `received`.
+  func giveRest(to received: inout ReceivedDescriptors) { received.adopt(takeAll().compactMap { $0 }) }
+
+  private func takeAll() -> [CInt?] {
+    arrived.withLock { arrived in
+      defer { arrived = [] }
+      return arrived
+    }
+  }
+}
+
+extension CodingUserInfoKey {
+  // Failable for the protocol's sake: there is no string that it refuses.
+  static let passedDescriptors = CodingUserInfoKey(rawValue: "interprocess.passed").unsafelyUnwrapped
+  static let arrivedDescriptors = CodingUserInfoKey(rawValue: "interprocess.arrived").unsafelyUnwrapped
+}
