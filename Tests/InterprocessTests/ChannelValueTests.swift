@@ -25,7 +25,7 @@ struct ChannelValueTests {
     let ends = try Ends(mechanism)
     let jobs = (0..<50).map { Job(name: "job \($0)", terms: [Double](repeating: 1, count: $0 * 10), next: [Job()]) }
     let sender = Background {
-      for job in jobs { try ends.first.send(job, timeout: generous) }
+      for job in jobs { try ends.first.send(encoding: job, timeout: generous) }
       ends.first.close()
     }
     for job in jobs { #expect(try ends.second.receive(Job.self, timeout: generous) == job) }
@@ -37,7 +37,7 @@ struct ChannelValueTests {
   func sequence(_ mechanism: Mechanism) async throws {
     let ends = try Ends(mechanism)
     async let sent: Void = {
-      for number in 0..<100 { try await ends.first.send(Job(name: "\(number)"), timeout: generous) }
+      for number in 0..<100 { try await ends.first.send(encoding: Job(name: "\(number)"), timeout: generous) }
       ends.first.close()
     }()
     var number = 0
@@ -61,8 +61,8 @@ struct ChannelValueTests {
   func undecodable(_ mechanism: Mechanism) throws {
     let ends = try Ends(mechanism)
     try ends.first.send([0xff, 0x00] as [UInt8])
-    try ends.first.send("text")
-    try ends.first.send(Job())
+    try ends.first.send(encoding: "text")
+    try ends.first.send(encoding: Job())
     #expect(throws: DecodingError.self) { try ends.second.receive(Job.self, timeout: generous) }
     #expect(throws: DecodingError.self) { try ends.second.receive(Int.self, timeout: generous) }
     #expect(try ends.second.receive(Job.self, timeout: generous) == Job())
@@ -82,7 +82,7 @@ struct ChannelValueTests {
     let ends = try Ends(mechanism)
     let work = try Work(
       name: "a", numbers: SharedArray(repeating: 1.5, count: 1000), flags: SharedArray(repeating: 7, count: 3))
-    try ends.first.send(work, timeout: generous)
+    try ends.first.send(encoding: work, timeout: generous)
     let received = try #require(try ends.second.receive(Work.self, timeout: generous))
     #expect(received.numbers.count == 1000 && received.numbers.allSatisfy { $0 == 1.5 })
     #expect(Array(received.flags) == [7, 7, 7])
@@ -90,7 +90,7 @@ struct ChannelValueTests {
     work.flags[0] = 1
     #expect(work.numbers[999] == 2 && received.flags[0] == 1)
     // What was received can be sent on.
-    try ends.second.send(received, timeout: generous)
+    try ends.second.send(encoding: received, timeout: generous)
     let back = try #require(try ends.first.receive(Work.self, timeout: generous))
     #expect(back.numbers[999] == 2)
   }
@@ -100,7 +100,8 @@ struct ChannelValueTests {
     let ends = try Ends(mechanism)
     let pipe = try Pipe()
     try await ends.first.send(
-      [SharedArray(repeating: 1, count: 1)], passing: [pipe.reader.descriptor.fileDescriptor], timeout: generous)
+      encoding: [SharedArray(repeating: 1, count: 1)], passing: [pipe.reader.descriptor.fileDescriptor],
+      timeout: generous)
     var received = ReceivedDescriptors()
     let arrays = try await ends.second.receive([SharedArray<Int>].self, receiving: &received, timeout: generous)
     #expect(arrays?.first?[0] == 1)
@@ -114,10 +115,10 @@ struct ChannelValueTests {
   func notPossible(_ mechanism: Mechanism) throws {
     let ends = try Ends(mechanism)
     do {
-      try ends.first.send([SharedArray(repeating: 1, count: 10)], timeout: generous)
+      try ends.first.send(encoding: [SharedArray(repeating: 1, count: 10)], timeout: generous)
       Issue.record("it was sent")
     } catch let error as ChannelError { #expect(error.code == .notPossible, "\(error)") }
-    try ends.first.send("next", timeout: generous)
+    try ends.first.send(encoding: "next", timeout: generous)
     #expect(try ends.second.receive(String.self, timeout: generous) == "next")
   }
 
@@ -127,7 +128,7 @@ struct ChannelValueTests {
     let ends = try Ends(.socketPair)
     let size = try SharedArray<Int>.byteCount(for: 1)
     let array = try SharedArray(repeating: 1, count: 1, in: AnonymousMemory(byteCount: size))
-    #expect(throws: EncodingError.self) { try ends.first.send(array, timeout: generous) }
+    #expect(throws: EncodingError.self) { try ends.first.send(encoding: array, timeout: generous) }
   }
 
   /// Messages whose descriptor is no shared array, and what is wrong with each.
@@ -153,14 +154,14 @@ struct ChannelValueTests {
     // The end comes when the last copy of the other end is closed.
     let bytes = try pipe.reader.read(upTo: 1, timeout: generous)
     #expect(bytes.isEmpty)
-    try ends.first.send("next", timeout: generous)
+    try ends.first.send(encoding: "next", timeout: generous)
     #expect(try ends.second.receive(String.self, timeout: generous) == "next")
   }
 
   @Test("an array of other elements is refused")
   func otherElements() throws {
     let ends = try Ends(.unixSocket)
-    try ends.first.send(SharedArray(repeating: 1.5, count: 4), timeout: generous)
+    try ends.first.send(encoding: SharedArray(repeating: 1.5, count: 4), timeout: generous)
     #expect(throws: DecodingError.self) { try ends.second.receive(SharedArray<Float>.self, timeout: generous) }
   }
 }

@@ -3,18 +3,14 @@ public import SystemPackage
 extension Channel {
   /// Sends a value as CBOR, waiting while the other side has no room for it.
   ///
-  /// An array of bytes alone is no value: it is sent as it is.
-  ///
   /// - Parameters:
   ///   - value: a ``SharedArray`` in it travels by its descriptor.
   ///   - descriptors: passed along behind those of the value.
   ///   - timeout: how long the whole may take; `nil` waits for ever.
   /// - Throws: `EncodingError`, or what `encode(to:)` throws, before anything is sent; ``ChannelError`` as for bytes:
   ///   ``ChannelError/Code/notPossible`` where the mechanism cannot carry the value's descriptors.
-  // Disfavored: `send([1, 2])` means bytes.
-  @_disfavoredOverload
   public func send<Value: Encodable>(
-    _ value: Value, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
+    encoding value: Value, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
   ) throws {
     let (message, passed) = try encoded(value)
     try withExtendedLifetime(passed) {
@@ -45,9 +41,8 @@ extension Channel {
 
 extension Channel {
   /// Sends a value as CBOR; the task is suspended while the other side has no room for it.
-  @_disfavoredOverload
   public nonisolated(nonsending) func send<Value: Encodable>(
-    _ value: Value, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
+    encoding value: Value, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
   ) async throws {
     let (message, passed) = try encoded(value)
     // The list keeps its descriptors open until they are sent.
