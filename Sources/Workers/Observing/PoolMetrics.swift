@@ -1,5 +1,6 @@
 #if Metrics
   import Metrics
+  import Synchronization
 
   /// What a pool counts and measures; the names begin with the configuration's `metricsLabel`.
   struct PoolMetrics: Sendable {

@@ -1,5 +1,6 @@
 #if ServiceLifecycle
   public import ServiceLifecycle
+  import Synchronization
 
   /// With the package's trait `ServiceLifecycle`.
   extension WorkerPool: Service {
