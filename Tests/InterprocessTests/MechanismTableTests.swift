@@ -7,7 +7,7 @@ struct MechanismTableTests {
   @Test("says what Mechanism says", arguments: Mechanism.allCases)
   func row(_ mechanism: Mechanism) throws {
     let article = try Command.run(
-      "/bin/cat", ["\(Package.root)/Sources/Interprocess/Interprocess.docc/Channels.md"])
+      "/bin/cat", ["\(Package.root)/Sources/Interprocess/Interprocess.docc/ChannelsOverAnyMechanism.md"])
     let row = try #require(article.lines.first { $0.hasPrefix("| `\(mechanism)` |") })
     func word(_ value: Bool) -> String { value ? "yes" : "no" }
     let facts = [
