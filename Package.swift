@@ -22,14 +22,18 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
     .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
+    // What `ipc bench` measures channels against.
+    .target(name: "CBenchLoops", cSettings: [.treatAllWarnings(as: .error)]),
     .executableTarget(
       name: "ipc",
       dependencies: [
-        "CInterprocess", "Interprocess", system,
+        "CBenchLoops", "CInterprocess", "Interprocess", system,
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "BasicContainers", package: "swift-collections"),
       ],
