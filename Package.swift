@@ -16,7 +16,12 @@ let package = Package(
   name: "swift-interprocess",
   products: [
     .library(name: "Interprocess", targets: ["Interprocess"]),
+    .library(name: "Workers", targets: ["Workers"]),
     .executable(name: "ipc", targets: ["ipc"]),
+  ],
+  traits: [
+    .trait(
+      name: "FoundationEssentials", description: "The codec writes Data as a byte string and Date as CBOR's tag 1.")
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -29,6 +34,9 @@ let package = Package(
     .target(name: "Interprocess", dependencies: ["CInterprocess", system], swiftSettings: settings),
     // What `ipc bench` measures channels against.
     .target(name: "CBenchLoops", cSettings: [.treatAllWarnings(as: .error)]),
+    .target(name: "CWorkers", cSettings: [.treatAllWarnings(as: .error)]),
+    .target(
+      name: "Workers", dependencies: ["CInterprocess", "CWorkers", "Interprocess", system], swiftSettings: settings),
     .executableTarget(
       name: "ipc",
       dependencies: [
@@ -45,9 +53,28 @@ let package = Package(
     .executableTarget(
       name: "forked-process-helper", dependencies: ["Interprocess", system], path: "Tests/ForkedProcessHelper",
       swiftSettings: settings),
+    // Both sides of a ring as threads, for ThreadSanitizer.
+    .executableTarget(
+      name: "ring-threads", dependencies: ["Interprocess", system], path: "Tests/RingThreads", swiftSettings: settings),
     .testTarget(
       name: "InterprocessTests",
       dependencies: ["CInterprocess", "Interprocess", "TestSupport", "forked-process-helper", system],
+      swiftSettings: settings),
+    // Programs that workers run, in the process of the tests and in those of two programs that have workers.
+    .target(
+      name: "WorkerPrograms", dependencies: ["Interprocess", "Workers", system], path: "Tests/WorkerPrograms",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "workers-helper", dependencies: ["CInterprocess", "Interprocess", "WorkerPrograms", "Workers", system],
+      path: "Tests/WorkersHelper", swiftSettings: settings),
+    .executableTarget(
+      name: "workers-main-helper", dependencies: ["WorkerPrograms", "Workers"], path: "Tests/WorkersMainHelper",
+      swiftSettings: settings),
+    .testTarget(
+      name: "WorkersTests",
+      dependencies: [
+        "Interprocess", "TestSupport", "WorkerPrograms", "Workers", "workers-helper", "workers-main-helper", system,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "ipcTests", dependencies: ["CInterprocess", "ipc", "Interprocess", "TestSupport", system],

@@ -16,6 +16,7 @@ let package = Package(
   products: [
     .executable(name: "pi-benchmark", targets: ["PiBenchmark"]),
     .executable(name: "mechanisms-benchmark", targets: ["MechanismsBenchmark"]),
+    .executable(name: "ring-benchmark", targets: ["RingBenchmark"]),
     .executable(name: "forked-pipes", targets: ["ForkedPipes"]),
   ],
   // Named, since a path's own name is that of whatever directory the repository was cloned into.
@@ -42,6 +43,17 @@ let package = Package(
         .product(name: "Interprocess", package: "swift-interprocess"),
       ],
       swiftSettings: settings),
+
+    // C++ for rigtorp's algorithm and, where it is installed, Boost.
+    .target(name: "CRingFloors"),
+    .executableTarget(
+      name: "RingBenchmark",
+      dependencies: [
+        "BenchmarkSupport", "CAllocations", "CRingFloors",
+        .product(name: "Interprocess", package: "swift-interprocess"),
+      ],
+      swiftSettings: settings),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )

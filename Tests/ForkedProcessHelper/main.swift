@@ -72,7 +72,9 @@ func scenario(_ name: String) throws {
   case "half-way":
     try initializersThatFailHalfWay()
   default:
-    if try !lockScenario(name), try !refusalScenario(name) { say("unknown scenario") }
+    let argument = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 1
+    if try lockScenario(name) || refusalScenario(name) || ringScenario(name, argument) { break }
+    say("unknown scenario")
   }
 }
 

@@ -11,7 +11,7 @@ public import SystemPackage
 /// var pair = try Channel.pair(over: .ring)
 /// var child = try ForkedProcess {
 ///   let channel = try pair.openSecond()
-///   while let request = try channel.receive() { try channel.send(answer(request)) }
+///   while let request = try channel.receive() { try channel.send(request.reversed()) }
 /// }
 /// let channel = try pair.openFirst()
 /// try channel.send(Array("hello".utf8))
@@ -120,7 +120,7 @@ extension Channel {
     }
   }
 
-  /// Sends a message. See ``send(_:passing:timeout:)-(RawSpan,_,_)``.
+  /// Sends a message. See `send(_:passing:timeout:)`.
   public func send(
     _ message: [UInt8], passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
   ) throws(ChannelError) {

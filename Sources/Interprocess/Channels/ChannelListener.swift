@@ -4,7 +4,7 @@ public import SystemPackage
 ///
 /// ```swift
 /// let listener = try ChannelListener(at: .path("/run/service"), offering: .ring)
-/// while true { serve(try listener.accept()) }
+/// while true { try listener.accept().send(Array("welcome".utf8)) }
 /// // in another program:
 /// let channel = try Channel(connectingTo: .path("/run/service"), over: .ring)
 /// ```

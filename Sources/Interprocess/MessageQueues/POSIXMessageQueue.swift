@@ -161,7 +161,7 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
     }
   }
 
-  /// Sends a message. See ``send(_:priority:timeout:)-(RawSpan,_,_)``.
+  /// Sends a message. See `send(_:priority:timeout:)`.
   public func send(_ message: [UInt8], priority: UInt32 = 0, timeout: Duration? = nil) throws(InterprocessError) {
     try send(message.span.bytes, priority: priority, timeout: timeout)
   }
@@ -211,7 +211,7 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
     }
   }
 
-  /// Receives the next message, waiting for one. See ``receive(into:timeout:)``.
+  /// Receives the next message, waiting for one. See `receive(into:timeout:)`.
   public func receive(timeout: Duration? = nil) throws(InterprocessError) -> Message {
     var priority: UInt32 = 0
     let bytes = try [UInt8](receivingUpTo: maximumMessageSize) { buffer throws(InterprocessError) in

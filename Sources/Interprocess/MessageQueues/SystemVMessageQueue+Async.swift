@@ -15,7 +15,7 @@ extension SystemVMessageQueue {
     try await sendOnThread(message.withUnsafeBytes { Array($0) }, type, by: Deadline(timeout))
   }
 
-  /// Sends a message; the task is suspended while the queue is full. See ``send(_:type:timeout:)-(RawSpan,_,_)``.
+  /// Sends a message; the task is suspended while the queue is full. See `send(_:type:timeout:)`.
   public nonisolated(nonsending) func send(_ message: [UInt8], type: Int, timeout: Duration? = nil) async throws {
     try Task.checkCancellation()
     if try trySend(message.span.bytes, type: type) { return }
@@ -56,7 +56,7 @@ extension SystemVMessageQueue {
 
   /// Receives the next message of a selection; the task is suspended while there is none.
   ///
-  /// See ``receive(_:into:truncating:timeout:)``.
+  /// See `receive(_:into:truncating:timeout:)`.
   ///
   /// - Throws: ``InterprocessError``; `CancellationError` when the task is cancelled before a message came: none is lost,
   ///   one that came at the same moment is returned.

@@ -129,7 +129,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     }
   }
 
-  /// Sends a message. See ``send(_:type:timeout:)-(RawSpan,_,_)``.
+  /// Sends a message. See `send(_:type:timeout:)`.
   public func send(_ message: [UInt8], type: Int, timeout: Duration? = nil) throws(InterprocessError) {
     try send(message.span.bytes, type: type, timeout: timeout)
   }
@@ -180,7 +180,7 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
 
   /// Receives the next message of a selection, of any size the kernel allows, waiting for one.
   ///
-  /// See ``receive(_:into:truncating:timeout:)``.
+  /// See `receive(_:into:truncating:timeout:)`.
   public func receive(_ selection: Selection = .any, timeout: Duration? = nil) throws(InterprocessError) -> Message {
     var type = 0
     let bytes = try [UInt8](receivingUpTo: Self.largestMessage) { buffer throws(InterprocessError) in

@@ -16,7 +16,7 @@ public enum ProcessEnding: Hashable, Sendable {
     self = code == CLD_EXITED ? .exited(status) : .signalled(status, coreDumped: code == CLD_DUMPED)
   }
 
-  init(waitStatus status: CInt) {
+  package init(waitStatus status: CInt) {
     self =
       ci_wait_signalled(status)
       ? .signalled(ci_wait_signal(status), coreDumped: ci_wait_core_dumped(status))

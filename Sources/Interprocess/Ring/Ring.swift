@@ -10,7 +10,7 @@ import SystemPackage
 /// var producer = try RingProducer(attachingTo: memory.mapping)    // in one process
 /// try producer.send(bytes)
 /// var consumer = try RingConsumer(attachingTo: memory.mapping)    // in the other
-/// while let message = try consumer.receive() { … }
+/// while let message = try consumer.receive() { handle(message) }
 /// ```
 ///
 /// A side belongs to one process, and attaches there: after the fork. It waits by spinning for as long as that has paid

@@ -16,7 +16,7 @@ extension RingConsumer {
     return try waitForMessage(by: Deadline(timeout)) ? tryReceive(into: &buffer) : nil
   }
 
-  /// Receives a message, waiting for it. See ``receive(into:timeout:)``.
+  /// Receives a message, waiting for it. See `receive(into:timeout:)`.
   ///
   /// - Returns: `nil` when the producer has closed the ring and nothing more comes.
   public mutating func receive(timeout: Duration? = nil) throws(InterprocessError) -> [UInt8]? {
@@ -28,7 +28,7 @@ extension RingConsumer {
   /// The corresponding system call is `futex` with `FUTEX_WAIT`.
   ///
   /// - Returns: whether there is one; `false` when the producer has closed the ring and nothing more comes.
-  /// - Throws: as ``receive(into:timeout:)`` does.
+  /// - Throws: as `receive(into:timeout:)` does.
   public mutating func waitForMessage(timeout: Duration? = nil) throws(InterprocessError) -> Bool {
     try waitForMessage(by: Deadline(timeout))
   }

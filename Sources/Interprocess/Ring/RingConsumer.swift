@@ -115,11 +115,13 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
   /// - Throws: what ``tryNextByteCount()`` throws.
   public mutating func tryReceive() throws(InterprocessError) -> [UInt8]? {
     guard let byteCount = try tryNextByteCount() else { return nil }
+    reach(.beforeRead)
     let start = bytes
     let message = [UInt8](unsafeUninitializedCapacity: byteCount) { target, count in
       if let target = target.baseAddress { memcpy(target, start, byteCount) }
       count = byteCount
     }
+    reach(.afterRead)
     pass(byteCount)
     return message
   }

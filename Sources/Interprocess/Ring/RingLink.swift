@@ -70,6 +70,8 @@ struct RingLink: ~Copyable {
     reach(.beforeWake)
     // Whoever takes the request fulfils it. Acquiring and releasing: what was published before is seen by who is woken.
     let request = peer.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
+    // Before the wake-up: where the two share a processor, the other side runs next.
+    own.tellProcessor()
     reach(.beforeSystemCall)
     if request & RingSide.asleep != 0 { _ = ci_futex_wake(peer.waiting, 1) }
     if request & RingSide.armed != 0 { _ = try? peerBell?.tryAdd() }
@@ -88,7 +90,7 @@ struct RingLink: ~Copyable {
 extension RingLink {
   /// Whether there is anything new since the peer's index was `seen`.
   @inline(__always)
-  private func hasChanged(from seen: UInt64) -> Bool {
+  func hasChanged(from seen: UInt64) -> Bool {
     // Pairs with the releasing store in publish().
     peer.index.pointee.load(ordering: .acquiring) != seen || isPeerClosed || interrupter.isRaised
   }
@@ -124,8 +126,7 @@ extension RingLink {
   ///
   /// - Returns: whether a change after that look is certain to wake.
   private func ask(for request: UInt32) -> Bool {
-    reach(.beforeFlag)
-    own.waiting.pointee.store(request, ordering: .relaxed)
+    self.request(request)
     reach(.beforeBarrier)
     return RingBarrier.heavy(isAsymmetric: place.isAsymmetric)
   }
@@ -143,6 +144,12 @@ extension RingLink {
       }
     } while spin.goesOn(since: start)
     return false
+  }
+
+  /// The request alone; a barrier has to follow.
+  func request(_ request: UInt32) {
+    reach(.beforeFlag)
+    own.waiting.pointee.store(request, ordering: .relaxed)
   }
 
   /// Asks for the bell. See ``RingConsumer/armBell()``.

@@ -23,7 +23,7 @@ extension RingProducer {
   ///
   /// The corresponding system call is `futex` with `FUTEX_WAIT`.
   ///
-  /// - Throws: as ``send(_:timeout:)`` does.
+  /// - Throws: as `send(_:timeout:)` does.
   public mutating func waitForRoom(byteCount: Int, timeout: Duration? = nil) throws(InterprocessError) {
     try waitForRoom(byteCount: byteCount, by: Deadline(timeout))
   }
@@ -43,7 +43,7 @@ extension RingProducer {
   /// - Parameters:
   ///   - byteCount: the most that `write` may append; what it has appended is the message.
   ///   - timeout: how long to wait; `nil` waits for ever.
-  /// - Throws: as ``send(_:timeout:)`` does; what `write` throws, and then nothing was sent.
+  /// - Throws: as `send(_:timeout:)` does; what `write` throws, and then nothing was sent.
   public mutating func send(
     upTo byteCount: Int, timeout: Duration? = nil, _ write: (inout OutputRawSpan) throws -> Void
   ) throws {

@@ -94,6 +94,11 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
     return true
   }
 
+  /// Sends a message, unless there is no room for it now. See ``trySend(_:)``.
+  public mutating func trySend(_ message: [UInt8]) throws(InterprocessError) -> Bool {
+    try trySend(message.span.bytes)
+  }
+
   /// Puts a message into the ring and does not show it to the consumer yet: many small messages cost less when they are
   /// shown at once, by ``publish()`` or the next message that is sent.
   ///
@@ -101,9 +106,11 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
   /// - Throws: as ``trySend(_:)`` does.
   public mutating func tryStage(_ message: RawSpan) throws(InterprocessError) -> Bool {
     guard let (reservation, place) = try room(for: message.byteCount) else { return false }
+    // What was reserved lies where this message goes.
+    self.reservation = nil
     reach(.beforePayload)
     message.withUnsafeBytes { bytes in
-      if let start = bytes.baseAddress { memcpy(place, start, bytes.count) }
+      if let start = bytes.baseAddress { copyBytes(from: start, to: place, count: bytes.count) }
     }
     append(reservation, byteCount: message.byteCount)
     return true

@@ -14,17 +14,10 @@ struct RingSpin {
   static let looksAtOnce = 16
 
   private var budget = longest
-  /// What this side has told the other of itself; to write it again would cost the other a cache miss.
-  private var toldProcessor: UInt32 = 0
 
   /// Whether spinning makes sense now.
-  mutating func begins(own: RingSide, peer: RingSide) -> Bool {
-    let processor = UInt32(truncatingIfNeeded: ci_current_processor() &+ 1)
-    if processor != toldProcessor {
-      // Relaxed, here and where it is read: a hint, which may be old.
-      own.processor.pointee.store(processor, ordering: .relaxed)
-      toldProcessor = processor
-    }
+  func begins(own: RingSide, peer: RingSide) -> Bool {
+    let processor = own.tellProcessor()
     return budget > 0 && peer.processor.pointee.load(ordering: .relaxed) != processor
   }
 
@@ -39,6 +32,20 @@ struct RingSpin {
     } else {
       budget = budget / 2 < Self.shortest ? 0 : budget / 2
     }
+  }
+}
+
+extension RingSide {
+  /// Says on which processor this side runs, when it waits or wakes the other.
+  @discardableResult
+  func tellProcessor() -> UInt32 {
+    let processor = UInt32(truncatingIfNeeded: ci_current_processor() &+ 1)
+    // Relaxed, here and where it is read: a hint, which may be old. To write the same again would cost the other side a
+    // cache miss.
+    if self.processor.pointee.load(ordering: .relaxed) != processor {
+      self.processor.pointee.store(processor, ordering: .relaxed)
+    }
+    return processor
   }
 }
 

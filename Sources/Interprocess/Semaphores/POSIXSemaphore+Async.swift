@@ -11,7 +11,7 @@ extension POSIXSemaphore {
     try await semaphore.acquire(by: Deadline(timeout), quotedName)
   }
 
-  /// Calls `body`, which may suspend, between ``acquire(timeout:)`` and ``release()``.
+  /// Calls `body`, which may suspend, between `acquire(timeout:)` and ``release()``.
   public nonisolated(nonsending) func withAcquired<Result>(
     timeout: Duration? = nil, _ body: nonisolated(nonsending) () async throws -> Result
   ) async throws -> Result {

@@ -7,7 +7,7 @@ public import SystemPackage
 /// Opening, closing and unlinking are separate: a semaphore that goes out of scope is closed, and keeps its name and its
 /// value; ``unlink(_:)`` removes the name.
 ///
-/// The kernel does not know who holds it. A process that dies between ``acquire(timeout:)`` and ``release()`` leaves the
+/// The kernel does not know who holds it. A process that dies between `acquire(timeout:)` and ``release()`` leaves the
 /// others waiting; where that matters, use ``SystemVSemaphoreSet`` with undo.
 public struct POSIXSemaphore: ~Copyable, Sendable {
   /// The semaphore's name, with its slash.
@@ -112,7 +112,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
     try semaphore.release(quotedName)
   }
 
-  /// Calls `body` between ``acquire(timeout:)`` and ``release()``.
+  /// Calls `body` between `acquire(timeout:)` and ``release()``.
   public func withAcquired<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: () throws -> Result
   ) throws -> Result {

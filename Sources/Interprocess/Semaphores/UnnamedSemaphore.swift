@@ -4,7 +4,7 @@ import SystemPackage
 
 /// A POSIX semaphore without a name, in shared memory: a count that processes which map the memory wait for and raise.
 ///
-/// Like ``POSIXSemaphore``, it does not know who holds it: a process that dies between ``acquire(timeout:)`` and
+/// Like ``POSIXSemaphore``, it does not know who holds it: a process that dies between `acquire(timeout:)` and
 /// ``release()`` leaves the others waiting. ``SharedMutex`` does.
 ///
 /// It is a reference: copies are the same semaphore, and keep the memory mapped. It takes ``byteCount`` bytes, of which
@@ -93,7 +93,7 @@ public struct UnnamedSemaphore: Sendable {
     try semaphore.release(place.described)
   }
 
-  /// Calls `body` between ``acquire(timeout:)`` and ``release()``.
+  /// Calls `body` between `acquire(timeout:)` and ``release()``.
   public func withAcquired<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: () throws -> Result
   ) throws -> Result {

@@ -56,7 +56,7 @@ extension MessageSocket {
   /// The corresponding C function is `recvmsg` with `MSG_CMSG_CLOEXEC`.
   ///
   /// - Parameter received: gets the descriptors, up to its limit; the others are closed.
-  /// - Throws: as ``receive(into:timeout:)``; `Errno.tooManyOpenFiles` when this process may not have so many
+  /// - Throws: as `receive(into:timeout:)`; `Errno.tooManyOpenFiles` when this process may not have so many
   ///   descriptors: those that fitted are in `received`.
   public func receive(
     into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
@@ -71,14 +71,14 @@ extension MessageSocket {
     }
   }
 
-  /// Receives one message of at most `limit` bytes. See ``receive(into:timeout:)``.
+  /// Receives one message of at most `limit` bytes. See `receive(into:timeout:)`.
   public func receive(upTo limit: Int, timeout: Duration? = nil) throws(InterprocessError) -> Message? {
     var none = ReceivedDescriptors(atMost: 0)
     return try receive(upTo: limit, receiving: &none, timeout: timeout)
   }
 
   /// Receives one message of at most `limit` bytes and the descriptors passed with it. See
-  /// ``receive(into:receiving:timeout:)``.
+  /// `receive(into:receiving:timeout:)`.
   public func receive(
     upTo limit: Int, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
   ) throws(InterprocessError) -> Message? {
@@ -117,7 +117,7 @@ extension MessageSocket {
   }
 
   /// Receives one message of at most `limit` bytes; the task is suspended until one comes. See
-  /// ``receive(into:timeout:)``.
+  /// `receive(into:timeout:)`.
   ///
   /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was received.
   public nonisolated(nonsending) func receive(upTo limit: Int, timeout: Duration? = nil) async throws -> Message? {
@@ -126,7 +126,7 @@ extension MessageSocket {
   }
 
   /// Receives one message and the descriptors passed with it; the task is suspended until one comes. See
-  /// ``receive(into:receiving:timeout:)``.
+  /// `receive(into:receiving:timeout:)`.
   public nonisolated(nonsending) func receive(
     upTo limit: Int, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
   ) async throws -> Message? {

@@ -8,7 +8,7 @@ extension MessageSocket {
   /// The corresponding C function is `sendmsg` with `MSG_DONTWAIT`.
   ///
   /// - Returns: whether it was sent.
-  /// - Throws: as ``send(_:passing:to:timeout:)-(RawSpan,_,_,_)``.
+  /// - Throws: as `send(_:passing:to:timeout:)`.
   public func trySend(
     _ message: RawSpan, passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil
   ) throws(InterprocessError) -> Bool {
@@ -51,7 +51,7 @@ extension MessageSocket {
     }
   }
 
-  /// Sends one message, whole. See ``send(_:passing:to:timeout:)-(RawSpan,_,_,_)``.
+  /// Sends one message, whole. See `send(_:passing:to:timeout:)`.
   public func send(
     _ message: [UInt8], passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil,
     timeout: Duration? = nil
@@ -79,7 +79,7 @@ extension MessageSocket {
   }
 
   /// Sends one message, whole; the task is suspended until there is room for it. See
-  /// ``send(_:passing:to:timeout:)-(RawSpan,_,_,_)``.
+  /// `send(_:passing:to:timeout:)`.
   public nonisolated(nonsending) func send(
     _ message: [UInt8], passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil,
     timeout: Duration? = nil

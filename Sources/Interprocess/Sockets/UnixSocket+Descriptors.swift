@@ -25,7 +25,7 @@ extension UnixSocket {
     }
   }
 
-  /// Writes all of `bytes` and passes descriptors along. See ``write(_:passing:timeout:)-(RawSpan,_,_)``.
+  /// Writes all of `bytes` and passes descriptors along. See `write(_:passing:timeout:)`.
   public func write(
     _ bytes: [UInt8], passing descriptors: [FileDescriptor], timeout: Duration? = nil
   ) throws(InterprocessError) {
@@ -91,7 +91,7 @@ extension UnixSocket {
     }
   }
 
-  /// Reads at most `count` bytes, and the descriptors passed with them. See ``read(into:receiving:timeout:)``.
+  /// Reads at most `count` bytes, and the descriptors passed with them. See `read(into:receiving:timeout:)`.
   public func read(
     upTo count: Int, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
   ) throws(InterprocessError) -> [UInt8] {

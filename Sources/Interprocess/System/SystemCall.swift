@@ -1,14 +1,14 @@
 import CInterprocess
 import Glibc
-import SystemPackage
+package import SystemPackage
 
 extension Errno {
-  static var current: Errno { Errno(rawValue: Glibc.errno) }
+  package static var current: Errno { Errno(rawValue: Glibc.errno) }
 }
 
 /// Calls `body` again for as long as a signal interrupts it, and turns -1 into the reason in `errno`.
 @inline(__always)
-func valueOrErrno<Value: SignedInteger>(_ body: () -> Value) -> Result<Value, Errno> {
+package func valueOrErrno<Value: SignedInteger>(_ body: () -> Value) -> Result<Value, Errno> {
   while true {
     let value = body()
     if value != -1 { return .success(value) }
@@ -25,7 +25,7 @@ func valueOrErrno<Value: SignedInteger>(_ body: () -> Value) -> Result<Value, Er
 ///   - remedy: what to do about a given reason; where it has nothing to say, ``generalRemedy(for:)`` is asked.
 @inline(__always)
 @discardableResult
-func systemCall<Value: SignedInteger>(
+package func systemCall<Value: SignedInteger>(
   _ call: StaticString,
   _ object: @autoclosure () -> String?,
   remedy: (Errno) -> String? = { _ in nil },

@@ -11,6 +11,7 @@ enum PiMechanism: String, CaseIterable {
   case posixSharedMemory = "posix-shared-memory"
   case systemVSharedMemory = "system-v-shared-memory"
   case anonymousMemory = "anonymous-memory"
+  case ring
 
   var carrier: any SumCarrier.Type {
     switch self {
@@ -25,6 +26,7 @@ enum PiMechanism: String, CaseIterable {
     case .posixSharedMemory: PiByPOSIXSharedMemory.self
     case .systemVSharedMemory: PiBySystemVSharedMemory.self
     case .anonymousMemory: PiByAnonymousMemory.self
+    case .ring: PiByRing.self
     }
   }
 }

@@ -129,6 +129,6 @@ struct PipeRefusalTests {
     let late = await #expect(throws: InterprocessError.self) {
       _ = try await NamedPipe.Reader(waitingForWriterAt: path, timeout: .milliseconds(5))
     }
-    #expect(late?.description.hasSuffix("Connection timed out") == true)
+    #expect(late?.description.hasSuffix("Connection timed out: nobody has opened it for writing") == true)
   }
 }

@@ -1,0 +1,1 @@
+../../../Tests/InterprocessTests/CodecValue.swift

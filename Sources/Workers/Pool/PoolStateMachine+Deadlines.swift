@@ -1,0 +1,131 @@
+/// Stopping a call, and a worker: politely first, then SIGTERM, then SIGKILL.
+extension PoolStateMachine {
+  /// The caller waits no longer than he said, whatever becomes of the worker.
+  mutating func deadlinePassed(_ worker: WorkerID, _ call: CallID, _ actions: inout [PoolAction]) {
+    guard let index = index(of: worker), let work = workers[index].work, work.call == call, work.isTimed else { return }
+    workers[index].work?.isTimed = false
+    workers[index].work?.isAnswered = true
+    answer(call, .deadlineExceeded, &actions)
+    cancelWork(index, &actions)
+  }
+
+  /// Asks the call in this worker to stop. It may still answer for itself until the grace period is over.
+  mutating func cancelWork(_ index: Int, _ actions: inout [PoolAction]) {
+    guard workers[index].phase == .serving, let work = workers[index].work, !work.isCancelling else { return }
+    let worker = workers[index].id
+    workers[index].work?.isCancelling = true
+    actions.append(.cancelInWorker(worker, work.call))
+    climb(index, .cancellation(worker, work.call), &actions)
+  }
+
+  mutating func askToExit(_ index: Int, _ actions: inout [PoolAction]) {
+    let worker = workers[index].id
+    workers[index].phase = .closing
+    actions.append(.askToExit(worker))
+    climb(index, .closing(worker), &actions)
+  }
+
+  mutating func ladderTimerFired(_ timer: PoolTimer, of worker: WorkerID, _ actions: inout [PoolAction]) {
+    guard let index = index(of: worker), workers[index].ladder == timer else { return }
+    workers[index].ladder = nil
+    switch workers[index].phase {
+    case .terminating: kill(index, &actions)
+    default: terminate(index, &actions)
+    }
+  }
+
+  private mutating func terminate(_ index: Int, _ actions: inout [PoolAction]) {
+    let worker = workers[index].id
+    if let work = workers[index].work, !work.isAnswered {
+      if work.isTimed { actions.append(.cancelTimer(.deadline(worker, work.call))) }
+      workers[index].work?.isTimed = false
+      workers[index].work?.isAnswered = true
+      answer(work.call, life == .cancelling ? .poolClosed : .cancelled, &actions)
+    }
+    workers[index].phase = .terminating
+    actions.append(.terminate(worker))
+    climb(index, .termination(worker), &actions)
+  }
+
+  /// What runs is not answered yet: its reply may be on its way, and how the process ended is part of the error.
+  mutating func kill(_ index: Int, _ actions: inout [PoolAction]) {
+    guard workers[index].phase != .killed else { return }
+    stopLadder(index, &actions)
+    stopStopTimer(index, &actions)
+    workers[index].phase = .killed
+    // Without a process yet, the start timer goes on and `processStarted` is waited for.
+    guard workers[index].hasProcess else { return }
+    stopStartTimer(index, &actions)
+    actions.append(.kill(workers[index].id))
+  }
+
+  mutating func killAtFault(_ index: Int, _ actions: inout [PoolAction]) {
+    guard workers[index].phase != .killed else { return }
+    // One that is on its way out anyway is no news.
+    if workers[index].isUsable { workers[index].isAtFault = true }
+    kill(index, &actions)
+  }
+
+  // MARK: Stopped processes
+
+  mutating func stopped(_ worker: WorkerID, _ actions: inout [PoolAction]) {
+    guard let index = index(of: worker), workers[index].hasProcess, !workers[index].isStopped else { return }
+    workers[index].isStopped = true
+    guard workers[index].phase != .killed else { return }
+    workers[index].isStopTimed = true
+    actions.append(.startTimer(.stop(worker), after: rules.gracePeriod))
+  }
+
+  mutating func continued(_ worker: WorkerID, _ actions: inout [PoolAction]) {
+    guard let index = index(of: worker), workers[index].isStopped else { return }
+    workers[index].isStopped = false
+    stopStopTimer(index, &actions)
+  }
+
+  mutating func stopTimedOut(_ worker: WorkerID, _ actions: inout [PoolAction]) {
+    guard let index = index(of: worker), workers[index].isStopTimed else { return }
+    workers[index].isStopTimed = false
+    killAtFault(index, &actions)
+  }
+
+  // MARK: Timers
+
+  private mutating func climb(_ index: Int, _ timer: PoolTimer, _ actions: inout [PoolAction]) {
+    stopLadder(index, &actions)
+    workers[index].ladder = timer
+    actions.append(.startTimer(timer, after: rules.gracePeriod))
+  }
+
+  private mutating func stopLadder(_ index: Int, _ actions: inout [PoolAction]) {
+    guard let timer = workers[index].ladder else { return }
+    workers[index].ladder = nil
+    actions.append(.cancelTimer(timer))
+  }
+
+  private mutating func stopStopTimer(_ index: Int, _ actions: inout [PoolAction]) {
+    guard workers[index].isStopTimed else { return }
+    workers[index].isStopTimed = false
+    actions.append(.cancelTimer(.stop(workers[index].id)))
+  }
+
+  mutating func stopStartTimer(_ index: Int, _ actions: inout [PoolAction]) {
+    guard workers[index].isStartTimed else { return }
+    workers[index].isStartTimed = false
+    actions.append(.cancelTimer(.start(workers[index].id)))
+  }
+
+  /// The call is over: neither its deadline nor its cancellation matters any more.
+  mutating func stopWorkTimers(_ index: Int, _ actions: inout [PoolAction]) {
+    guard let work = workers[index].work else { return }
+    if work.isTimed { actions.append(.cancelTimer(.deadline(workers[index].id, work.call))) }
+    workers[index].work?.isTimed = false
+    if workers[index].phase == .serving { stopLadder(index, &actions) }
+  }
+
+  mutating func stopAllTimers(_ index: Int, _ actions: inout [PoolAction]) {
+    stopWorkTimers(index, &actions)
+    stopLadder(index, &actions)
+    stopStopTimer(index, &actions)
+    stopStartTimer(index, &actions)
+  }
+}

@@ -1,0 +1,357 @@
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// What is sent: message `number` has a length and bytes that both sides know, so that nothing lost, doubled, torn or
+/// overwritten goes unnoticed.
+struct RingMessage {
+  private(set) var bytes: [UInt8]
+
+  init(number: UInt64, atMost maximum: Int) {
+    var state = number &* 0x9E37_79B9_7F4A_7C15 ^ 0xD1B5_4A32_D192_ED03
+    func next() -> UInt64 {
+      state ^= state << 13
+      state ^= state >> 7
+      state ^= state << 17
+      return state
+    }
+    // Mostly small, sometimes anything up to the most.
+    let limit = next() % 8 == 0 ? maximum : min(maximum, 64)
+    let count = Int(next() % UInt64(limit + 1))
+    bytes = []
+    bytes.reserveCapacity(count)
+    while bytes.count < count {
+      withUnsafeBytes(of: next()) { bytes.append(contentsOf: $0.prefix(count - bytes.count)) }
+    }
+  }
+}
+
+struct RingFailure: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// - Returns: whether there is a scenario of this name.
+func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
+  switch name {
+  case "ring-stress": try ringStress(messages: UInt64(argument))
+  case "ring-kills": try ringKills(rounds: argument)
+  case "ring-fuzz": try ringFuzz(rounds: argument)
+  case "ring-deaths": try ringDeaths()
+  default: return false
+  }
+  return true
+}
+
+private let capacities = [128, 1024, 1 << 16]
+
+/// Two processes, sizes at random, now and then a nap on either side.
+private func ringStress(messages: UInt64) throws {
+  for capacity in capacities {
+    let memory = try Ring.create(capacity: capacity)
+    let most = Ring.maximumMessageSize(capacity: capacity)
+    var child = try ForkedProcess {
+      var producer = try RingProducer(attachingTo: memory.mapping)
+      for number in 0..<messages {
+        let message = RingMessage(number: number, atMost: most)
+        // Every way to send takes its turn.
+        switch number % 3 {
+        case 0: try producer.send(message.bytes, timeout: .seconds(10))
+        case 1:
+          try producer.send(upTo: most, timeout: .seconds(10)) { output in
+            for byte in message.bytes { output.append(byte) }
+          }
+        default:
+          while try !producer.tryStage(message.bytes.span.bytes) {
+            try producer.waitForRoom(byteCount: message.bytes.count, timeout: .seconds(10))
+          }
+        }
+        if number % 9973 == 0 { usleep(300) }
+      }
+    }
+    var consumer = try RingConsumer(attachingTo: memory.mapping)
+    let received = try receiveAll(&consumer, most)
+    guard received == messages else { throw RingFailure(description: "\(received) of \(messages) messages came") }
+    say("\(try child.wait())")
+  }
+}
+
+/// Receives until the end, checking each message.
+private func receiveAll(_ consumer: inout RingConsumer, _ most: Int) throws -> UInt64 {
+  var number: UInt64 = 0
+  while let message = try consumer.receive(timeout: .seconds(10)) {
+    try check(message, number, most)
+    number += 1
+    if number % 7919 == 0 { usleep(300) }
+  }
+  return number
+}
+
+private func check(_ message: [UInt8], _ number: UInt64, _ most: Int) throws {
+  if message != RingMessage(number: number, atMost: most).bytes {
+    throw RingFailure(description: "message \(number) is not what was sent, but \(message.count) bytes")
+  }
+}
+
+/// A child is killed at any moment while it sends, or receives.
+private func ringKills(rounds: Int) throws {
+  for round in 0..<rounds {
+    let memory = try Ring.create(capacity: capacities[round % capacities.count])
+    try deathOf(round % 2 == 0 ? .producer : .consumer, memory.mapping) { id in
+      let pause = useconds_t.random(in: 0...3000)
+      return {
+        usleep(pause)
+        kill(id, SIGKILL)
+      }
+    }
+  }
+  say("\(rounds) killed")
+}
+
+enum RingRole { case producer, consumer }
+
+/// Forks a child that is one side until it dies, and is the other side until it notices.
+///
+/// - Parameter killer: gives what to do on a thread while the child runs.
+/// - Parameter prepare: runs in the child first.
+func deathOf(
+  _ role: RingRole, _ mapping: borrowing Mapping, prepare: () -> Void = {}, killer: (CInt) -> @Sendable () -> Void
+) throws {
+  let most = Ring.maximumMessageSize(capacity: mapping.byteCount - 1024)
+  // How many messages the child's sends have returned from.
+  let counter = try AnonymousMemory(byteCount: 8)
+  let child = try forked {
+    prepare()
+    if role == .producer {
+      try sendForEver(mapping, counter.mapping, most)
+    } else {
+      var consumer = try RingConsumer(attachingTo: mapping)
+      _ = try receiveAll(&consumer, most)
+    }
+  }
+  let id = child.id
+  let handle = try ProcessHandle(of: id)
+  if role == .producer {
+    var consumer = try RingConsumer(attachingTo: mapping)
+    let watch = try Watch(handle, consumer.interrupter, killer(id))
+    let received = try receiveUntilDeath(&consumer, most)
+    watch.join()
+    let sent = try counter.mapping.withAtomic(UInt64.self, at: 0) { $0.load(ordering: .relaxed) }
+    guard received == sent || received == sent + 1 else {
+      throw RingFailure(description: "\(received) messages came of \(sent) that were sent")
+    }
+  } else {
+    var producer = try RingProducer(attachingTo: mapping)
+    let watch = try Watch(handle, producer.interrupter, killer(id))
+    try sendUntilDeath(&producer, most)
+    watch.join()
+  }
+}
+
+private func sendForEver(_ mapping: borrowing Mapping, _ counter: borrowing Mapping, _ most: Int) throws {
+  var producer = try RingProducer(attachingTo: mapping)
+  for number in 0..<UInt64.max {
+    try producer.send(RingMessage(number: number, atMost: most).bytes)
+    try counter.withAtomic(UInt64.self, at: 0) { $0.store(number + 1, ordering: .relaxed) }
+    // The other side sleeps now and then, and so does this one.
+    if number % 50 == 49 { usleep(200) }
+    if number == 2000 { producer.close() }
+    if number == 2000 { while true { sleep(60) } }
+  }
+}
+
+private func receiveUntilDeath(_ consumer: inout RingConsumer, _ most: Int) throws -> UInt64 {
+  var number: UInt64 = 0
+  do {
+    while let message = try consumer.receive(timeout: .seconds(10)) {
+      try check(message, number, most)
+      number += 1
+      if number % 30 == 29 { usleep(200) }
+    }
+  } catch let error as InterprocessError where error.errno == .connectionReset {}
+  return number
+}
+
+private func sendUntilDeath(_ producer: inout RingProducer, _ most: Int) throws {
+  do {
+    for number in 0..<UInt64.max {
+      try producer.send(RingMessage(number: number, atMost: most).bytes, timeout: .seconds(10))
+      if number % 50 == 49 { usleep(200) }
+    }
+  } catch {
+    if ![.connectionReset, .brokenPipe].contains(error.errno) { throw error }
+  }
+}
+
+/// The thread that watched the last child may still be ending.
+private func forked(_ body: () throws -> Void) throws -> ForkedProcess {
+  for _ in 0..<1000 {
+    do { return try ForkedProcess(body) } catch { if error.errno != .notPermitted { throw error } }
+    usleep(1000)
+  }
+  return try ForkedProcess(body)
+}
+
+/// A thread that waits for a process to end and tells a ring.
+private final class Watch: @unchecked Sendable {
+  // Sendable: everything is set before the thread starts.
+  private var thread = pthread_t()
+
+  private final class Job {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+  }
+
+  init(
+    _ handle: borrowing ProcessHandle, _ interrupter: RingInterrupter, _ killer: @escaping @Sendable () -> Void
+  ) throws {
+    let copy = fcntl(handle.descriptor.rawValue, F_DUPFD_CLOEXEC, 0)
+    let job = Job {
+      killer()
+      let handle = ProcessHandle(adopting: OwnedDescriptor(adopting: copy))
+      try? handle.wait()
+      interrupter.peerDied()
+    }
+    pthread_create(
+      &thread, nil,
+      { argument in
+        argument.map { Unmanaged<Job>.fromOpaque($0).takeRetainedValue().run() }
+        return nil
+      }, Unmanaged.passRetained(job).toOpaque())
+  }
+
+  func join() { pthread_join(thread, nil) }
+}
+
+/// The child kills itself at each step, the first time it gets there and some later times. Each line says for how many
+/// steps that happened: a side does not reach all of them.
+private func ringDeaths() throws {
+  #if DEBUG
+    for (name, role) in [("producer", RingRole.producer), ("consumer", .consumer)] {
+      var reached = 0
+      for step in RingStep.allCases {
+        var hasDied = false
+        for time in [1, 2, 7, 40] {
+          let memory = try Ring.create(capacity: time == 2 ? 128 : 1024)
+          let marks = try AnonymousMemory(byteCount: 8)
+          let mark = Mark(marks.mapping)
+          func prepare() { dieAt(step, time, mark) }
+          try deathOf(role, memory.mapping, prepare: prepare) { id in
+            {
+              // A step that is never reached: the child goes on, and is ended.
+              for _ in 0..<150 where kill(id, 0) == 0 && !mark.isSet { usleep(1000) }
+              kill(id, SIGKILL)
+            }
+          }
+          hasDied = hasDied || mark.isSet
+        }
+        if hasDied { reached += 1 } else { say("\(name) does not reach \(step)") }
+      }
+      say("\(name) died at \(reached) steps")
+    }
+  #else
+    say("release builds have no steps")
+  #endif
+}
+
+/// A word in memory that the child shares.
+private struct Mark: @unchecked Sendable {
+  // Sendable: the memory outlives the threads that use it, and the word is atomic.
+  private let word: UnsafeMutablePointer<Atomic<UInt32>>
+
+  init(_ mapping: borrowing Mapping) {
+    word = mapping.withUnsafeBytes { bytes in
+      // Mapped memory has an address.
+      bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: Atomic<UInt32>.self)
+    }
+  }
+
+  var isSet: Bool { word.pointee.load(ordering: .acquiring) != 0 }
+  func set() { word.pointee.store(1, ordering: .releasing) }
+}
+
+#if DEBUG
+  private func dieAt(_ step: RingStep, _ time: Int, _ mark: Mark) {
+    let count = Count()
+    RingStep.hook = { reached in
+      guard reached == step, count.increment() == time else { return }
+      mark.set()
+      kill(getpid(), SIGKILL)
+    }
+  }
+#endif
+
+private final class Count: Sendable {
+  private let value = Atomic<Int>(0)
+  func increment() -> Int { value.wrappingAdd(1, ordering: .relaxed).newValue }
+}
+
+/// A child writes anything anywhere into the memory while this process is one side, or both.
+private func ringFuzz(rounds: Int) throws {
+  var errors = 0
+  var messages = 0
+  for round in 0..<rounds {
+    let capacity = capacities[round % capacities.count]
+    let memory = try Ring.create(capacity: capacity)
+    let seed = UInt64(round + 1)
+    let child = try ForkedProcess { scribble(memory.mapping, seed) }
+    let end = ContinuousClock.now + .milliseconds(10)
+    while ContinuousClock.now < end {
+      // Attached anew each time: a side that has seen nonsense does not go on.
+      Ring.recreate(memory.mapping, capacity)
+      do { messages += try exchange(memory.mapping) } catch is InterprocessError { errors += 1 }
+    }
+    _ = child.id
+  }
+  say("errors \(errors > 0), messages \(messages > 0)")
+}
+
+extension Ring {
+  fileprivate static func recreate(_ mapping: borrowing Mapping, _ capacity: Int) {
+    try? create(in: mapping, capacity: capacity)
+  }
+}
+
+private func exchange(_ mapping: borrowing Mapping) throws -> Int {
+  var producer = try RingProducer(attachingTo: mapping)
+  var consumer = try RingConsumer(attachingTo: mapping)
+  var count = 0
+  for number in 0..<UInt64(200) {
+    let message = RingMessage(number: number, atMost: producer.maximumMessageSize).bytes
+    if number % 5 == 4 {
+      try producer.send(message, timeout: .microseconds(200))
+    } else if try !producer.trySend(message.span.bytes) {
+      continue
+    }
+    if number % 7 == 0 {
+      _ = try consumer.tryNextByteCount()
+      try consumer.receiveAllTrustingPeer { bytes in
+        var sum: UInt8 = 0
+        for index in 0..<bytes.byteCount { sum &+= bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self) }
+        count += Int(sum & 1)
+      }
+    } else if number % 11 == 0 {
+      count += try consumer.receive(timeout: .microseconds(200))?.count ?? 0
+    } else {
+      count += try consumer.tryReceive()?.count ?? 0
+    }
+  }
+  return count
+}
+
+private func scribble(_ mapping: borrowing Mapping, _ seed: UInt64) {
+  mapping.withUnsafeBytes { bytes in
+    var state = seed &* 0x9E37_79B9_7F4A_7C15
+    while true {
+      state ^= state << 13
+      state ^= state >> 7
+      state ^= state << 17
+      // Half of it hits the words of the header, the rest the records; now plausible, now wild.
+      let words = state & 1 == 0 ? 1024 / 8 : bytes.count / 8
+      let place = Int(state >> 8) % words * 8
+      let shift = (state >> 40) % 64
+      bytes.storeBytes(of: state & 6 == 0 ? UInt64.max : (state >> 3) >> shift, toByteOffset: place, as: UInt64.self)
+      if state & 0xF0 == 0 { usleep(1) }
+    }
+  }
+}

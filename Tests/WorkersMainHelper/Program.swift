@@ -1,0 +1,17 @@
+import Glibc
+import WorkerPrograms
+import Workers
+
+/// A program with `@main` and concurrency of its own.
+@main
+struct Program {
+  static func main() async throws {
+    print("main runs")
+    fflush(nil)
+    await Task.detached {}.value
+    let server = try ForkServer.start()
+    let worker = try Observed(server, "concurrency")
+    print(try worker.line())
+    print(try worker.end())
+  }
+}

@@ -1,0 +1,122 @@
+import TestSupport
+import Testing
+
+@testable import Workers
+
+@Suite("What the pool does when it goes wrong", .blocking)
+struct PoolFailureTests {
+  @Test("too many deaths in the window fail the pool: what waits is told, what runs may finish, then it ends")
+  func restartLimit() {
+    var pool = Pool(2) { $0.restartLimit = PoolRules.RestartLimit(deaths: 1, window: .seconds(1)) }
+    for call in 0..<4 { pool.submit(call) }
+    pool.die(0)
+    pool.die(1, at: .seconds(1))
+    #expect(!pool.machine.hasFailed)
+    pool.start(2)
+    pool.start(3)
+    pool.submit(4)
+    pool.die(2, at: .seconds(1.5))
+    #expect(pool.actions.contains(.fail))
+    #expect(pool.answers[4] == .poolFailed)
+    pool.reply(3, 3)
+    #expect(pool.answers[3] == .reply)
+    pool.die(3)
+    pool.happen(.forkServerDied(at: .seconds(2)))
+    #expect(pool.actions.last == .end)
+  }
+
+  @Test("failed starts wait longer each time, and calls wait with them")
+  func backOff() {
+    var pool = Pool(1) { $0.maximumBackOff = .milliseconds(25) }
+    pool.die(0)
+    var waits: [Duration] = []
+    for worker in 1...3 {
+      pool.happen(.startFailed(WorkerID(rawValue: worker), at: .zero))
+      for case .startTimer(.backOff, let wait) in pool.actions { waits.append(wait) }
+      pool.happen(.timerFired(.backOff))
+    }
+    #expect(waits == [.milliseconds(10), .milliseconds(20), .milliseconds(25)])
+    pool.start(4)
+    #expect(pool.machine.failedStarts == 0)
+  }
+
+  @Test("when the fork server dies running calls go on, and starts it had not answered are asked of the next")
+  func forkServer() {
+    var pool = Pool(2)
+    pool.submit(0)
+    pool.die(1)
+    pool.happen(.forkServerDied(at: .zero))
+    #expect(pool.actions.contains(.forget(WorkerID(rawValue: 2))))
+    pool.reply(0, 0)
+    #expect(pool.answers == [0: .reply])
+    pool.happen(.timerFired(.backOff))
+    #expect(pool.actions.first == .startForkServer)
+    pool.happen(.forkServerReady)
+    #expect(pool.actions.contains(.startWorker(WorkerID(rawValue: 3))))
+  }
+
+  @Test("a fork server that answers no request is killed, so that another may")
+  func silentForkServer() {
+    var pool = Pool()
+    pool.die(0)
+    pool.happen(.timerFired(.start(.second)))
+    #expect(pool.actions == [.killForkServer])
+  }
+
+  @Test("a worker that answers a call never made is killed, its call answered when it is gone")
+  func garbage() {
+    var pool = Pool()
+    pool.submit(0)
+    pool.reply(0, 77)
+    #expect(pool.actions == [.kill(.first)])
+    pool.die(0)
+    #expect(pool.answers == [0: .crashed(.first)])
+    #expect(pool.machine.deaths.count == 1)
+  }
+
+  @Test("a stopped worker gets no call, and is killed after the grace period unless it is continued")
+  func stopped() {
+    var pool = Pool()
+    pool.happen(.stopped(.first))
+    pool.submit(0)
+    #expect(pool.worker(of: 0) == nil)
+    pool.happen(.continued(.first))
+    #expect(pool.worker(of: 0) == 0)
+    pool.happen(.stopped(.first))
+    pool.happen(.timerFired(.stop(.first)))
+    #expect(pool.actions == [.kill(.first)])
+  }
+
+  @Test("a drain makes the calls it took, refuses others, and ends")
+  func drain() {
+    var pool = Pool()
+    pool.submit(0)
+    pool.submit(1)
+    pool.happen(.shutdown(.drain(within: .seconds(5))))
+    pool.submit(2)
+    pool.reply(0, 0)
+    pool.reply(0, 1)
+    #expect(pool.answers == [0: .reply, 1: .reply, 2: .poolClosed])
+    pool.die(0)
+    #expect(pool.actions.contains(.cancelTimer(.shutdown)))
+    pool.happen(.forkServerDied(at: .zero))
+    #expect(pool.actions.last == .end)
+  }
+
+  @Test("a drain that takes too long becomes a cancellation, and that ends whatever the workers do")
+  func drainTooLong() {
+    var pool = Pool()
+    pool.submit(0)
+    pool.submit(1)
+    pool.happen(.shutdown(.drain(within: .seconds(5))))
+    pool.happen(.timerFired(.shutdown))
+    #expect(pool.answers == [1: .poolClosed])
+    pool.happen(.timerFired(.cancellation(.first, .first)))
+    #expect(pool.answers == [0: .poolClosed, 1: .poolClosed])
+    pool.happen(.timerFired(.termination(.first)))
+    pool.die(0)
+    pool.happen(.timerFired(.forkServer))
+    pool.happen(.forkServerDied(at: .zero))
+    #expect(pool.actions.last == .end)
+  }
+}
