@@ -46,3 +46,8 @@ int ci_membarrier_register(void) {
 
 int ci_membarrier(void) { return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0); }
 int ci_current_processor(void) { return sched_getcpu(); }
+
+int ci_allowed_processors(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}

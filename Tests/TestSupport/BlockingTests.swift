@@ -20,9 +20,9 @@ public struct BlockingTests: SuiteTrait, TestTrait, TestScoping {
   }
 }
 
-/// Runs jobs on three threads.
+/// Runs jobs on four threads.
 private final class FewThreads: TaskExecutor {
-  static let shared = FewThreads(count: 3)
+  static let shared = FewThreads(count: 4)
 
   private let jobs = Mutex<[UnownedJob]>([])
 

@@ -9,4 +9,4 @@ public enum Unique {
 }
 
 /// How long a test waits for what has to happen.
-public let generous = Duration.seconds(10)
+public let generous = Duration.seconds(60)

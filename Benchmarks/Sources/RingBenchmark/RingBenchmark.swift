@@ -52,7 +52,9 @@ struct RingBenchmark {
   private mutating func throughput(_ table: inout Table) throws {
     let count = 2_000_000
     let all = try measure([
-      ("ring, 64 B one way", { try RingPair(capacity: 1 << 20, processors: (0, 1)).throughput(size: 64, count: count) }),
+      (
+        "ring, 64 B one way", { try RingPair(capacity: 1 << 20, processors: (0, 1)).throughput(size: 64, count: count) }
+      ),
       ("boost spsc_queue, 64 B", { c_boost_throughput(0, 1, count) }),
       ("rigtorp, 64 B", { c_rigtorp_throughput(0, 1, count) }),
       ("pipe, 64 B", { c_pipe_throughput(0, 1, 64, 100_000) }),

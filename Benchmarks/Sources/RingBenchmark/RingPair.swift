@@ -164,7 +164,8 @@ struct RingPair: ~Copyable {
   }
 }
 
-private func withBuffer<Result>(_ size: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Result) throws -> Result {
+private func withBuffer<Result>(_ size: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Result) throws -> Result
+{
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
   buffer.initializeMemory(as: UInt8.self, repeating: 7)
   defer { buffer.deallocate() }

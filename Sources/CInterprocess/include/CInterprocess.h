@@ -164,6 +164,8 @@ int ci_futex_wake(const void *word, int count);
 int ci_membarrier_register(void);
 int ci_membarrier(void);
 int ci_current_processor(void);
+// How many processors this process's affinity allows; 0 when that is not known.
+int ci_allowed_processors(void);
 static inline void ci_compiler_barrier(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 static inline void ci_spin_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

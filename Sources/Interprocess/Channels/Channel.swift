@@ -180,6 +180,35 @@ extension Channel {
 }
 
 extension Channel {
+  /// The longest message that is sent by one step, where there is room.
+  private static let shortMessage = 16 << 10
+
+  /// Sends a short message, if nobody else is sending and there is room.
+  ///
+  /// - Returns: whether it was sent; else nothing of it was.
+  package func trySendAtOnce(_ message: [UInt8]) throws(ChannelError) -> Bool {
+    guard message.count <= Self.shortMessage else { return false }
+    let line = try outgoingLine(for: message.span.bytes, [])
+    guard sending.take(by: .passed) else { return false }
+    defer { release(sending) }
+    try checkSending()
+    if try line.trySend(message.span.bytes, passing: [], mayBlock: false) { return true }
+    giveUpSending(line)
+    return false
+  }
+
+  /// Receives a message, if all of it is there and nobody else is receiving.
+  package func tryReceive() throws(ChannelError) -> [UInt8]? {
+    let line = try incomingLine()
+    guard receiving.take(by: .passed) else { return nil }
+    defer { release(receiving) }
+    try checkReceiving()
+    guard case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) else {
+      return nil
+    }
+    return [UInt8](bytes)
+  }
+
   func outgoingLine(for message: RawSpan, _ descriptors: [FileDescriptor]) throws(ChannelError) -> any OutgoingLine {
     guard let outgoing else {
       throw ChannelError(.notPossible, "a channel over \(mechanism) goes one way, and this end receives")

@@ -54,6 +54,13 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
   }
 }
 
+extension ChannelEndpoint {
+  /// The end that another process described, with the descriptors that came with it.
+  package init(description: [UInt8], adopting numbers: [CInt]) throws(ChannelError) {
+    try self.init(description: description, descriptors: ReceivedDescriptors(adopting: numbers))
+  }
+}
+
 extension ChannelError {
   static var missingDescriptors: ChannelError {
     ChannelError(.malformedMessage, "the end of a channel came without its descriptors")

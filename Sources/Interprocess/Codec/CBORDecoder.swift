@@ -1,7 +1,7 @@
 /// Turns CBOR (RFC 8949) into `Decodable` values.
 ///
 /// ```swift
-/// let measurement = try CBORDecoder().decode(Measurement.self, from: bytes)
+/// let measurement = try CBORDecoder().decode([Double].self, from: try CBOREncoder().encode([1.5, 2.5]))
 /// ```
 ///
 /// The input may come from a stranger. Whatever it is, decoding ends with a value or throws; nesting is bounded, and

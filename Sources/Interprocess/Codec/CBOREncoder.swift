@@ -1,7 +1,7 @@
 /// Turns `Encodable` values into CBOR (RFC 8949), the binary format that any language can read.
 ///
 /// ```swift
-/// let bytes = try CBOREncoder().encode(measurement)
+/// let bytes = try CBOREncoder().encode([1.5, 2.5])
 /// ```
 ///
 /// Lengths are definite, integers and floating-point numbers as short as their value allows. Arrays of numbers of fixed

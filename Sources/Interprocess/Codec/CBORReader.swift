@@ -38,6 +38,9 @@ final class CBORReader {
     freeScopes = []
   }
 
+  /// Whether these are the caller's bytes, which ``invalidate()`` is called for.
+  var isCallers: Bool { owner == nil }
+
   /// The place that an error names.
   func place(_ offset: Int) -> Int { origin ?? offset }
 }

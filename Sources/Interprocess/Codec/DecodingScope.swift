@@ -35,7 +35,8 @@ final class DecodingScope {
 
   /// Takes a scope back, unless somebody kept it.
   func recycle(_ child: consuming DecodingScope) {
-    guard isKnownUniquelyReferenced(&child) else { return }
+    // Another reader is never invalidated: it and the scopes it holds would keep each other alive.
+    guard child.reader.isCallers, isKnownUniquelyReferenced(&child) else { return }
     child.parent = nil
     child.key = .none
     child.end = nil

@@ -8,9 +8,9 @@ import SystemPackage
 /// ```swift
 /// let memory = try Ring.create(capacity: 1 << 20)             // then fork, or pass memory.descriptor
 /// var producer = try RingProducer(attachingTo: memory.mapping)    // in one process
-/// try producer.send(bytes)
+/// try producer.send(Array("hello".utf8))
 /// var consumer = try RingConsumer(attachingTo: memory.mapping)    // in the other
-/// while let message = try consumer.receive() { handle(message) }
+/// while let message = try consumer.receive() { print(message) }
 /// ```
 ///
 /// A side belongs to one process, and attaches there: after the fork. It waits by spinning for as long as that has paid

@@ -7,12 +7,12 @@ import SystemPackage
 /// nobody, and all ring one bell.
 ///
 /// ```swift
-/// let memory = try Ring.create(capacity: 1 << 16, count: workers)
+/// let memory = try Ring.create(capacity: 1 << 16, count: 4)
 /// let bell = try EventCounter()
 /// // in the first worker, after the fork; it inherits memory and bell, or gets their descriptors passed:
 /// var producer = try RingMailbox.producer(0, of: memory.mapping, capacity: 1 << 16, ringing: bell)
 /// // in the one that receives:
-/// var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: 1 << 16, count: workers, bell: bell)
+/// var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: 1 << 16, count: 4, bell: bell)
 /// while let (producer, message) = try mailbox.receive() { print(producer, message) }
 /// ```
 ///
@@ -31,7 +31,7 @@ public struct RingMailbox: ~Copyable, Sendable {
   /// The producer that is looked at first: the one after the last that was received from.
   private var turn = 0
 
-  /// Becomes the consumer of rings that lie one after the other, as ``Ring/create(capacity:count:label:)`` makes them.
+  /// Becomes the consumer of rings that lie one after the other, as `Ring.create(capacity:count:label:)` makes them.
   ///
   /// - Parameter bell: the counter that all producers ring; it is duplicated.
   /// - Throws: what ``RingConsumer/init(attachingTo:at:bell:producerBell:)`` throws; `Errno.tooManyOpenFiles`.
@@ -65,7 +65,7 @@ public struct RingMailbox: ~Copyable, Sendable {
   public var count: Int { boxes.count }
 
   /// Wakes the mailbox from any thread when a producer's process has died: its messages still come, and then
-  /// ``receive(timeout:)`` throws, once, and goes on with the others when it is called again.
+  /// `receive(timeout:)` throws, once, and goes on with the others when it is called again.
   public func interrupter(ofProducer number: Int) -> MailboxInterrupter? {
     guard boxes.indices.contains(number), let bell = try? bell.duplicated() else { return nil }
     return MailboxInterrupter(boxes[number].consumer.interrupter, bell)
@@ -118,9 +118,9 @@ public struct RingMailbox: ~Copyable, Sendable {
     }
   }
 
-  /// Receives a message; the task is suspended until it comes. See ``receive(timeout:)``.
+  /// Receives a message; the task is suspended until it comes. See `receive(timeout:)`.
   ///
-  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was received.
+  /// - Throws: `InterprocessError` as the blocking form does; `CancellationError`, and then nothing was received.
   public nonisolated(nonsending) mutating func receive(
     timeout: Duration? = nil
   ) async throws -> (producer: Int, message: [UInt8])? {

@@ -6,7 +6,7 @@ extension RingProducer {
   /// The corresponding system call is `futex` with `FUTEX_WAIT`.
   ///
   /// - Parameter timeout: how long to wait; `nil` waits for ever.
-  /// - Throws: `Errno.timedOut`; `Errno.canceled`, see ``RingInterrupter/cancel()``; and what ``trySend(_:)`` throws.
+  /// - Throws: `Errno.timedOut`; `Errno.canceled`, see ``RingInterrupter/cancel()``; and what `trySend(_:)` throws.
   public mutating func send(_ message: RawSpan, timeout: Duration? = nil) throws(InterprocessError) {
     if try trySend(message) { return }
     publish()
@@ -19,7 +19,7 @@ extension RingProducer {
     try send(message.span.bytes, timeout: timeout)
   }
 
-  /// Waits for room for a message of `byteCount` bytes: then ``trySend(_:)`` and ``tryReserve(_:)`` succeed.
+  /// Waits for room for a message of `byteCount` bytes: then `trySend(_:)` and ``tryReserve(_:)`` succeed.
   ///
   /// The corresponding system call is `futex` with `FUTEX_WAIT`.
   ///

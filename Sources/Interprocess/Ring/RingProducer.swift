@@ -103,7 +103,7 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
   /// shown at once, by ``publish()`` or the next message that is sent.
   ///
   /// - Returns: whether there was room for it. Where there was none, publish, or it will not come.
-  /// - Throws: as ``trySend(_:)`` does.
+  /// - Throws: as `trySend(_:)` does.
   public mutating func tryStage(_ message: RawSpan) throws(InterprocessError) -> Bool {
     guard let (reservation, place) = try room(for: message.byteCount) else { return false }
     // What was reserved lies where this message goes.
@@ -130,7 +130,7 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
   /// Its bytes are whatever was there before, and lie at a multiple of 8. Reserving again forgets it.
   ///
   /// - Returns: `nil` when there is no room now.
-  /// - Throws: as ``trySend(_:)`` does.
+  /// - Throws: as `trySend(_:)` does.
   @_lifetime(&self)
   public mutating func tryReserve(_ byteCount: Int) throws(InterprocessError) -> MutableRawSpan? {
     reservation = nil

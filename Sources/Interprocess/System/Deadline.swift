@@ -3,16 +3,16 @@ import Glibc
 
 /// The moment at which a call with a timeout gives up, on `CLOCK_MONOTONIC`, so that setting the machine's clock moves
 /// no deadline.
-struct Deadline: Sendable {
+package struct Deadline: Sendable {
   /// Nanoseconds of `CLOCK_MONOTONIC`; `nil` waits for ever.
   private let nanoseconds: Int64?
 
-  static var never: Deadline { Deadline(nil) }
+  package static var never: Deadline { Deadline(nil) }
 
   /// One that has passed already: for looking without waiting.
   static var passed: Deadline { Deadline(.zero) }
 
-  init(_ timeout: Duration?) {
+  package init(_ timeout: Duration?) {
     guard let timeout else {
       nanoseconds = nil
       return

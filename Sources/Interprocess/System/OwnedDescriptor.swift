@@ -53,11 +53,11 @@ extension OwnedDescriptor {
     self.init(adopting: try systemCall("fcntl", "descriptor \(number)") { fcntl(number, F_DUPFD_CLOEXEC, 0) })
   }
 
-  func copy() throws(InterprocessError) -> OwnedDescriptor { try OwnedDescriptor(copying: rawValue) }
+  package func copy() throws(InterprocessError) -> OwnedDescriptor { try OwnedDescriptor(copying: rawValue) }
 }
 
 /// What to wait for on a descriptor.
-enum Readiness {
+package enum Readiness {
   case readable
   case writable
 

@@ -8,9 +8,9 @@ import SystemPackage
 ///
 /// Each wait registers a duplicate of its descriptor, once. So any number of tasks may wait for the same one, and
 /// closing it meanwhile cannot make the wait report on a descriptor that got its number.
-final class Reactor: Sendable {
+package final class Reactor: Sendable {
   /// What a wait came to: ready, or why not.
-  typealias Outcome = Result<Void, any Error>
+  package typealias Outcome = Result<Void, any Error>
 
   private struct Waiter {
     let handler: @Sendable (Outcome) -> Void
@@ -28,7 +28,7 @@ final class Reactor: Sendable {
 
   private static let instance = Result<Reactor, InterprocessError> { () throws(InterprocessError) in try Reactor() }
 
-  static func shared() throws(InterprocessError) -> Reactor { try instance.get() }
+  package static func shared() throws(InterprocessError) -> Reactor { try instance.get() }
 
   private let epoll: OwnedDescriptor
   /// Rung when a deadline comes that is earlier than the one the thread waits for; its id is 0.
@@ -75,7 +75,7 @@ final class Reactor: Sendable {
   /// - Parameter descriptor: `nil` to wait for the deadline alone.
   /// - Returns: what ``unwatch(_:)`` is to be given.
   @discardableResult
-  func watch(
+  package func watch(
     _ descriptor: CInt?, _ readiness: Readiness = .readable, by deadline: Deadline = .never,
     _ handler: @escaping @Sendable (Outcome) -> Void
   ) -> UInt64 {
@@ -120,7 +120,7 @@ final class Reactor: Sendable {
   }
 
   /// Ends what ``watch(_:_:by:_:)`` began, if it has not ended: its handler gets `CancellationError`.
-  func unwatch(_ id: UInt64) { finish(id, with: .failure(CancellationError())) }
+  package func unwatch(_ id: UInt64) { finish(id, with: .failure(CancellationError())) }
 
   private func cancel(_ id: UInt64) {
     let waiter = state.withLock { state in

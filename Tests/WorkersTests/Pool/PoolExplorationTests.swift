@@ -1,9 +1,12 @@
+import Glibc
 import TestSupport
 import Testing
 
 @testable import Workers
 
-@Suite("Every order of events", .blocking)
+@Suite(
+  "Every order of events", .blocking,
+  .enabled(if: getenv("INTERPROCESS_EXPLORE") != nil, "skipped: takes all processors; set INTERPROCESS_EXPLORE=1"))
 struct PoolExplorationTests {
   @Test("nothing that may happen breaks a promise of the pool", arguments: Scenario.all)
   func explore(_ scenario: Scenario) throws {

@@ -1,0 +1,32 @@
+/// How a call is made.
+public struct CallOptions: Sendable {
+  /// Of the calls that wait, those of higher priority go first; `nil`: the task's priority.
+  public var priority: TaskPriority?
+
+  /// How long it may run, in place of the pool's `callDeadline`.
+  public var deadline: Duration?
+
+  /// Whether it may be made again when its worker dies while running it.
+  public var isRepeatable: Bool
+
+  public init(priority: TaskPriority? = nil, deadline: Duration? = nil, isRepeatable: Bool = false) {
+    self.priority = priority
+    self.deadline = deadline
+    self.isRepeatable = isRepeatable
+  }
+
+  /// Those of the calls that this task makes.
+  @TaskLocal static var current = CallOptions()
+
+  /// What is told of a call's reports.
+  @TaskLocal static var onReport: (@Sendable ([UInt8]) -> Void)?
+
+  func request(_ target: CallTarget) -> CallRequest {
+    var request = CallRequest()
+    request.target = target
+    request.priority = CallPriority(rawValue: (priority ?? Task.currentPriority).rawValue)
+    request.isRepeatable = isRepeatable
+    request.deadline = deadline
+    return request
+  }
+}

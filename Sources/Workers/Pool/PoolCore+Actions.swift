@@ -1,0 +1,185 @@
+import CInterprocess
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// What the machine's decisions mean.
+extension PoolCore {
+  func carryOut(_ action: PoolAction) {
+    switch action {
+    case .startForkServer: startForkServer()
+    case .closeForkServer, .killForkServer: state.withLock { $0.forkServer }?.end()
+    case .startWorker(let id): startWorker(id)
+    case .forget(let id): forget(id)
+    case .send(let call, let worker, let attempt): send(call, to: worker, attempt)
+    case .cancelInWorker(let worker, let call): self.worker(worker)?.cancel(call)
+    case .askToExit(let id): self.worker(id)?.channel.close()
+    case .terminate(let id): self.worker(id)?.signal(SIGTERM)
+    case .kill(let id): self.worker(id)?.signal(SIGKILL)
+    case .startTimer(let timer, let delay): startTimer(timer, delay)
+    case .cancelTimer(let timer): cancelTimer(timer)
+    case .answer(let call, let outcome): answer(call, outcome)
+    case .fail: break
+    case .end: end()
+    }
+  }
+
+  private func startForkServer() {
+    let generation = state.withLock { state in
+      state.generation += 1
+      return state.generation
+    }
+    var settings = ForkServer.Configuration()
+    settings.backtraces = configuration.backtraces
+    do {
+      let server = try ForkServer.start(settings) { [weak self] ending in self?.forkServerEnded(generation, ending) }
+      let workers = state.withLock { state in
+        state.forkServer = server
+        return state.workers.values.compactMap { worker in worker.state.withLock { $0.process } }
+      }
+      for worker in workers { try? server.adopt(worker) }
+      feed(.forkServerReady)
+    } catch {
+      feed(.forkServerDied(at: now)) { $0.lastCause = "\(error)" }
+    }
+  }
+
+  private func forkServerEnded(_ generation: Int, _ ending: ProcessEnding?) {
+    let isCurrent = state.withLock { state in
+      guard state.generation == generation else { return false }
+      state.forkServer = nil
+      return true
+    }
+    if isCurrent {
+      feed(.forkServerDied(at: now)) { $0.lastCause = "the fork server \(ending.map { "\($0)" } ?? "ended")" }
+    }
+  }
+
+  private func startWorker(_ id: WorkerID) {
+    do {
+      try startProcess(id)
+    } catch {
+      let worker = state.withLock { state in
+        state.lastCause = "it could not be started: \(error)"
+        return state.workers.removeValue(forKey: id)
+      }
+      if let worker { releaseSlot(worker) }
+      feed(.startFailed(id, at: now))
+    }
+  }
+
+  private func startProcess(_ id: WorkerID) throws {
+    let (server, slot) = state.withLock { ($0.forkServer, $0.freeSlots.popLast()) }
+    guard let server, let slot else {
+      throw InterprocessError(call: "startWorker", errno: .noChildProcess, remedy: "the fork server has ended")
+    }
+    do {
+      var pair = try Channel.pair(over: configuration.mechanism)
+      let theirs = try pair.takeSecond()
+      var sockets = try SocketPair()
+      let worker = PooledWorker(
+        id, slot: slot, channel: try pair.openFirst(.init(maximumMessageSize: .max)),
+        cancellations: UnixSocket(adopting: try sockets.first.descriptor.copy()))
+      try sockets.first.close()
+      let setup = WorkerSetup(actor: actorName, slot: slot, channel: theirs.description)
+      status.set(.state, StatusPage.State.starting.rawValue, slot: slot)
+      state.withLock { $0.workers[id] = worker }
+      let process = try server.startWorker(
+        configuration.process, program: WorkerMain.self, setup: setup.encoded(),
+        descriptors: [statusMemory.fileDescriptor, sockets.second.fileDescriptor] + theirs.fileDescriptors
+      ) { [weak self] event in self?.processDid(event, worker) }
+      worker.state.withLock { $0.process = process }
+      startReading(worker)
+    } catch {
+      if state.withLock({ $0.workers[id] == nil }) { state.withLock { $0.freeSlots.append(slot) } }
+      throw error
+    }
+  }
+
+  /// The fork server died before it said whether there is a process.
+  private func forget(_ id: WorkerID) {
+    guard let worker = state.withLock({ $0.workers.removeValue(forKey: id) }) else { return }
+    worker.channel.close()
+    releaseSlot(worker)
+  }
+
+  func releaseSlot(_ worker: PooledWorker) {
+    let isFirst = worker.state.withLock { state in
+      defer { state.isClosed = true }
+      return !state.isClosed
+    }
+    guard isFirst else { return }
+    status.set(.state, StatusPage.State.absent.rawValue, slot: worker.slot)
+    state.withLock { $0.freeSlots.append(worker.slot) }
+  }
+
+  private func send(_ id: CallID, to workerID: WorkerID, _ attempt: Int) {
+    let (call, worker) = state.withLock { ($0.calls[id], $0.workers[workerID]) }
+    guard let call, let worker else { return }
+    call.attempt = attempt
+    let isRead = worker.state.withLock { worker in
+      worker.call = id
+      return worker.isRead
+    }
+    worker.send(call.frame)
+    if !isRead { state.withLock { $0.toRead.append(worker) } }
+  }
+
+  private func startTimer(_ timer: PoolTimer, _ delay: Duration) {
+    guard let reactor = try? Reactor.shared() else { return }
+    let id = reactor.watch(nil, by: Deadline(delay)) { [weak self] outcome in
+      guard let self, case .failure(let error as InterprocessError) = outcome, error.isTimeout else { return }
+      self.feed(.timerFired(timer))
+    }
+    let old = state.withLock { $0.timers.updateValue(id, forKey: timer) }
+    if let old { reactor.unwatch(old) }
+  }
+
+  private func cancelTimer(_ timer: PoolTimer) {
+    guard let id = state.withLock({ $0.timers.removeValue(forKey: timer) }) else { return }
+    (try? Reactor.shared())?.unwatch(id)
+  }
+
+  private func answer(_ id: CallID, _ outcome: CallOutcome) {
+    let (call, cause) = state.withLock { ($0.calls.removeValue(forKey: id), $0.lastCause) }
+    guard let call else { return }
+    switch outcome {
+    case .reply: call.complete(.frame(call.takeReply() ?? []))
+    case .granted(let worker): call.complete(.granted(worker))
+    case .crashed(let worker): call.complete(.failure(crash(of: worker, call)))
+    case .workerLost, .leaseLost: call.complete(.failure(WorkerLost(call: call.name)))
+    case .deadlineExceeded:
+      call.complete(
+        .failure(CallDeadlineExceeded(call: call.name, deadline: call.deadline ?? configuration.callDeadline)))
+    case .cancelled: call.complete(.failure(CancellationError()))
+    case .queueFull: call.complete(.failure(PoolQueueFull(limit: configuration.queueLimit)))
+    case .poolClosed: call.complete(.failure(PoolClosed()))
+    case .poolFailed: call.complete(.failure(PoolFailed(cause: cause)))
+    }
+  }
+
+  private func end() {
+    let (waiting, server) = state.withLock { state in
+      state.hasEnded = true
+      defer {
+        state.whenEnded = []
+        state.forkServer = nil
+      }
+      return (state.whenEnded, state.forkServer)
+    }
+    server?.end()
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Suspends until no process of the pool is left.
+  func ended() async {
+    await withCheckedContinuation { continuation in
+      let isOver = state.withLock { state in
+        if !state.hasEnded { state.whenEnded.append(continuation) }
+        return state.hasEnded
+      }
+      if isOver { continuation.resume() }
+    }
+  }
+}

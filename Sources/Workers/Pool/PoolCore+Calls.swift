@@ -1,0 +1,174 @@
+import CInterprocess
+import Glibc
+import Interprocess
+import Synchronization
+
+/// Calls on their way to workers, and back.
+extension PoolCore: WorkerCaller {
+  /// How long a caller looks for its reply before it suspends: suspending and waking costs as much.
+  private static let longestLook = Duration.microseconds(50)
+
+  func call(_ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8]) async throws -> [UInt8] {
+    let options = CallOptions.current
+    switch target {
+    case .any: return try await call(.any, name: name, frame: frame, options)
+    case .held(let lease): return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, options)
+    case .local: throw WorkerCallError("this actor is in no pool")
+    }
+  }
+
+  func call(
+    _ target: CallTarget, name: String, frame: [UInt8], _ options: CallOptions
+  ) async throws -> [UInt8] {
+    let answer = await answer(name: name, frame: frame, options) { .submit($0, options.request(target)) }
+    switch answer {
+    case .failure(let error): throw error
+    case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
+    case .frame(let frame):
+      guard let (kind, _) = Frame.head(of: frame), kind == .result || kind == .error else {
+        throw FrameReader.Malformed()
+      }
+      if kind == .result { return frame }
+      var reader = FrameReader(frame)
+      throw try WireError.read(&reader)
+    }
+  }
+
+  /// Holds a worker.
+  func hold(_ options: CallOptions) async throws -> LeaseID {
+    let priority = options.request(.any).priority
+    var id = CallID(rawValue: 0)
+    let answer = await answer(name: "withWorker", frame: [], options) { call in
+      id = call
+      return .hold(call, priority)
+    }
+    if case .failure(let error) = answer { throw error }
+    return id
+  }
+
+  private func answer(
+    name: String, frame: [UInt8], _ options: CallOptions, _ event: (CallID) -> PoolEvent
+  ) async -> PendingCall.Answer {
+    if Task.isCancelled { return .failure(CancellationError()) }
+    let id = state.withLock { state in
+      state.lastCall += 1
+      return CallID(rawValue: state.lastCall)
+    }
+    let call = PendingCall(
+      id, name: name, deadline: options.deadline, frame: frame, onReport: CallOptions.onReport)
+    for worker in feedAndCarryOut(event(id), { $0.calls[id] = call }) { lookForReply(worker, to: call) }
+    if let answer = call.answer { return answer }
+    return await withTaskCancellationHandler {
+      await call.value()
+    } onCancel: {
+      feed(.cancel(id))
+    }
+  }
+
+  /// Looks at a worker's channel for a moment, on the caller's own thread, and then leaves it to a task.
+  private func lookForReply(_ worker: PooledWorker, to call: PendingCall) {
+    let isAlone = spinning.wrappingAdd(1, ordering: .relaxed).newValue < max(2, Processors.atStart)
+    defer { spinning.wrappingSubtract(1, ordering: .relaxed) }
+    guard isAlone,
+      worker.state.withLock({ state in
+        if state.isRead { return false }
+        state.isRead = true
+        return true
+      })
+    else { return startReading(worker) }
+    let end = ContinuousClock.now + Self.longestLook
+    var looks = 0
+    while call.answer == nil {
+      if let frame = try? worker.channel.tryReceive() {
+        guard handle(frame, from: worker) else { break }
+        continue
+      }
+      looks += 1
+      if looks & 15 == 0, ContinuousClock.now > end { break }
+    }
+    leave(worker)
+  }
+
+  /// Stops reading; if there is more to be read, a task goes on.
+  private func leave(_ worker: PooledWorker) {
+    let isNeeded = worker.state.withLock { state in
+      state.isRead = false
+      return state.call != nil || !state.isReady || state.ending != nil
+    }
+    if isNeeded { startReading(worker) }
+  }
+
+  /// Has a task read a worker's channel for as long as something is to come.
+  func startReading(_ worker: PooledWorker) {
+    let isFirst = worker.state.withLock { state in
+      if state.isRead { return false }
+      state.isRead = true
+      return true
+    }
+    if isFirst { Task.detached { await self.read(worker) } }
+  }
+
+  private func read(_ worker: PooledWorker) async {
+    while true {
+      do {
+        guard let frame = try await worker.channel.receive() else { break }
+        guard handle(frame, from: worker) else {
+          feed(.protocolViolation(worker.id))
+          break
+        }
+      } catch {
+        if let error = error as? ChannelError, error.code == .malformedMessage { feed(.protocolViolation(worker.id)) }
+        break
+      }
+      let isDone = worker.state.withLock { state in
+        guard state.call == nil, state.isReady, state.ending == nil else { return false }
+        state.isRead = false
+        return true
+      }
+      if isDone { return }
+    }
+    // The channel is at its end: the process will be, or is. `isRead` stays, as there is nothing more to read.
+    finish(worker)
+  }
+
+  /// Takes what a worker sent.
+  ///
+  /// - Returns: whether it is what a worker sends.
+  func handle(_ frame: [UInt8], from worker: PooledWorker) -> Bool {
+    guard let (kind, number) = Frame.head(of: frame) else { return false }
+    let id = CallID(rawValue: Int(truncatingIfNeeded: number))
+    switch kind {
+    case .ready:
+      let isFirst = worker.state.withLock { state in
+        defer { state.isReady = true }
+        return !state.isReady
+      }
+      if isFirst { feed(.workerReady(worker.id)) }
+      return isFirst
+    case .report:
+      guard worker.state.withLock({ $0.call == id }), let call = state.withLock({ $0.calls[id] }) else { return false }
+      call.onReport?(frame)
+      return true
+    case .result, .error:
+      let isAnswer = worker.state.withLock { state in
+        guard state.call == id else { return false }
+        state.call = nil
+        return true
+      }
+      guard isAnswer else { return false }
+      state.withLock { $0.calls[id] }?.keep(frame)
+      recycleIfDue(worker)
+      feed(.reply(worker.id, id))
+      return true
+    case .call, .function: return false
+    }
+  }
+
+  private func recycleIfDue(_ worker: PooledWorker) {
+    guard let most = configuration.recycling.residentBytes, let process = worker.processID else { return }
+    guard let text = try? SmallFile.text("/proc/\(process)/statm") else { return }
+    let fields = text.split(separator: " ")
+    guard fields.count > 1, let pages = Int(fields[1]) else { return }
+    if pages * Mapping.pageSize > most { feed(.retire(worker.id)) }
+  }
+}

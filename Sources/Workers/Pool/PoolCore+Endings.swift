@@ -1,0 +1,127 @@
+import CInterprocess
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// How a worker ended, kept for the errors of its calls.
+struct CrashReport: Sendable {
+  var processID: CInt?
+  var ending: ProcessEnding?
+  var usage: ResourceUsage?
+  var standardError = ""
+  var outOfMemory = WorkerCrash.OutOfMemory.no
+  /// Which element of a chunk it was at.
+  var element: Int = 0
+}
+
+/// What is told of the processes.
+extension PoolCore {
+  /// How many dead workers are remembered, for calls that ask for them later.
+  private static let remembered = 256
+
+  /// On the fork server's thread.
+  func processDid(_ event: WorkerProcessEvent, _ worker: PooledWorker) {
+    switch event {
+    case .started: feed(.processStarted(worker.id))
+    case .stopped: feed(.stopped(worker.id))
+    case .continued: feed(.continued(worker.id))
+    case .ended(.notStarted(let error)):
+      worker.channel.peerDied()
+      forgetWorker(worker)
+      feed(.startFailed(worker.id, at: now)) { $0.lastCause = "it could not be started: \(error)" }
+    case .ended(let ending):
+      let isRead = worker.state.withLock { state in
+        state.ending = ending
+        return state.isRead
+      }
+      worker.channel.peerDied()
+      // What it said before it died counts: a reply that is there is read first.
+      if isRead { endAfterAWhile(worker) } else { readLastWords(worker) }
+    }
+  }
+
+  /// The one who reads it comes to the end by itself; a stream that another process has inherited would not end.
+  private func endAfterAWhile(_ worker: PooledWorker) {
+    (try? Reactor.shared())?.watch(nil, by: Deadline(.milliseconds(200))) { [weak self] _ in
+      self?.finish(worker)
+    }
+  }
+
+  /// Takes what is left in the channel of a worker that has died.
+  func readLastWords(_ worker: PooledWorker) {
+    while let frame = try? worker.channel.receive(timeout: .zero), handle(frame, from: worker) {}
+    finish(worker)
+  }
+
+  /// Tells the machine that the worker is gone. The first call does.
+  func finish(_ worker: PooledWorker) {
+    guard let ending = worker.state.withLock({ $0.ending.take() }) else { return }
+    let report = report(ending, worker)
+    status.add(.crashes, 1, slot: worker.slot)
+    worker.channel.close()
+    forgetWorker(worker)
+    feed(.exited(worker.id, at: now)) { state in
+      state.crashes[worker.id] = report
+      state.crashOrder.append(worker.id)
+      if state.crashOrder.count > Self.remembered { state.crashes[state.crashOrder.removeFirst()] = nil }
+      state.lastCause = report.described
+    }
+  }
+
+  private func forgetWorker(_ worker: PooledWorker) {
+    _ = state.withLock { $0.workers.removeValue(forKey: worker.id) }
+    releaseSlot(worker)
+  }
+
+  private func report(_ ending: WorkerProcessEnding, _ worker: PooledWorker) -> CrashReport {
+    let (process, wasSignalled) = worker.state.withLock { ($0.process, $0.wasSignalled) }
+    var report = CrashReport()
+    report.processID = process?.processID
+    report.standardError = process?.errorsTail ?? ""
+    report.element = Int(truncatingIfNeeded: status.get(.element, slot: worker.slot))
+    if case .reaped(let how, let usage) = ending {
+      report.ending = how
+      report.usage = usage
+      report.outOfMemory = OutOfMemorySigns.look(how, report.standardError, wasSignalled: wasSignalled)
+    }
+    return report
+  }
+
+  func crash(of worker: WorkerID, _ call: PendingCall) -> WorkerCrash {
+    let report = state.withLock { $0.crashes[worker] } ?? CrashReport()
+    return WorkerCrash(
+      processID: report.processID, ending: report.ending, call: call.name, attempt: call.attempt, usage: report.usage,
+      standardError: report.standardError, outOfMemory: report.outOfMemory)
+  }
+}
+
+extension CrashReport {
+  var described: String {
+    let last = standardError.split(separator: "\n").last.map { ": \($0)" } ?? ""
+    return "it \(ending.map { "\($0)" } ?? "ended in a way that nobody saw")\(last)"
+  }
+}
+
+/// By what one knows that a process died for want of memory.
+private enum OutOfMemorySigns {
+  static func look(
+    _ ending: ProcessEnding, _ standardError: String, wasSignalled: Bool
+  ) -> WorkerCrash.OutOfMemory {
+    // Swift's own words, malloc's, and C++'s.
+    let words = ["could not allocate memory", "out of memory", "Cannot allocate memory", "bad_alloc"]
+    if case .exited(0) = ending { return .no }
+    if words.contains(where: standardError.contains) { return .yes }
+    if case .signalled(SIGKILL, _) = ending, !wasSignalled { return .possible }
+    return .no
+  }
+}
+
+extension PoolCore {
+  /// Which element of its chunk a worker was at when it crashed.
+  func element(of crash: WorkerCrash) -> Int {
+    state.withLock { state in
+      state.crashes.values.first { $0.processID == crash.processID }?.element ?? 0
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import CInterprocess
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// Drives a pool's state machine: brings it what happens, one event at a time, and carries out what it decides, in its
+/// order. It decides nothing itself.
+final class PoolCore: Sendable {
+  struct State {
+    var machine: PoolStateMachine
+    /// Decided, and not carried out yet.
+    var actions: [PoolAction] = []
+    var next = 0
+    var isCarryingOut = false
+    var calls: [CallID: PendingCall] = [:]
+    var workers: [WorkerID: PooledWorker] = [:]
+    var timers: [PoolTimer: UInt64] = [:]
+    var lastCall = 0
+    var forkServer: ForkServer?
+    /// Counts the fork servers, so that the end of one is not taken for that of the next.
+    var generation = 0
+    var freeSlots: [Int]
+    var crashes: [WorkerID: CrashReport] = [:]
+    var crashOrder: [WorkerID] = []
+    var lastCause = "none could be started"
+    var hasEnded = false
+    var whenEnded: [CheckedContinuation<Void, Never>] = []
+    /// To be read from now on, for a call was sent to them.
+    var toRead: [PooledWorker] = []
+  }
+
+  let configuration: WorkerPoolConfiguration
+  let actorName: String
+  let status: StatusPage
+  let statusMemory: OwnedDescriptor
+  let state: Mutex<State>
+  private let start = ContinuousClock.now
+  /// How many callers look for their reply without suspending.
+  let spinning = Atomic(0)
+
+  init(_ configuration: WorkerPoolConfiguration, actorName: String) throws {
+    guard configuration.mechanism.isTwoWay else {
+      throw InterprocessError(
+        call: "WorkerPool", object: "\(configuration.mechanism)", errno: .invalidArgument,
+        remedy: "a pool needs a mechanism whose channel goes both ways")
+    }
+    self.configuration = configuration
+    self.actorName = actorName
+    let rules = configuration.rules
+    // Workers that are on their way out keep their slots until they are gone.
+    let slots = 2 * (rules.maximum + rules.spares) + 8
+    let memory = try StatusPage.create(slots: slots, process: getpid())
+    statusMemory = try memory.descriptor.copy()
+    status = StatusPage(memory.takeMapping())
+    state = Mutex(State(machine: PoolStateMachine(rules: rules), freeSlots: Array((0..<slots).reversed())))
+  }
+
+  var now: Duration { ContinuousClock.now - start }
+
+  func open() { feed(.open) }
+
+  /// Brings an event to the machine, and carries out what follows, unless another thread is at it: then it will.
+  ///
+  /// - Parameter prepare: changes what the event refers to, under the same lock.
+  /// - Returns: the workers that a call was sent to and nobody reads; the caller sees to that.
+  func feedAndCarryOut(_ event: PoolEvent, _ prepare: (inout State) -> Void = { _ in }) -> [PooledWorker] {
+    let isMine = state.withLock { state in
+      prepare(&state)
+      state.machine.receive(event, into: &state.actions)
+      if state.isCarryingOut { return false }
+      state.isCarryingOut = true
+      return true
+    }
+    guard isMine else { return [] }
+    var toRead: [PooledWorker] = []
+    while let action = nextAction(&toRead) { carryOut(action) }
+    return toRead
+  }
+
+  func feed(_ event: PoolEvent, _ prepare: (inout State) -> Void = { _ in }) {
+    for worker in feedAndCarryOut(event, prepare) { startReading(worker) }
+  }
+
+  private func nextAction(_ toRead: inout [PooledWorker]) -> PoolAction? {
+    state.withLock { state in
+      if state.next < state.actions.count {
+        state.next += 1
+        return state.actions[state.next - 1]
+      }
+      state.actions.removeAll(keepingCapacity: true)
+      state.next = 0
+      state.isCarryingOut = false
+      toRead = state.toRead
+      state.toRead.removeAll(keepingCapacity: true)
+      return nil
+    }
+  }
+
+  func worker(_ id: WorkerID) -> PooledWorker? { state.withLock { $0.workers[id] } }
+}

@@ -1,0 +1,85 @@
+public import Interprocess
+
+/// A worker died while it ran a call. The call is lost, and no other; another worker takes the dead one's place.
+public struct WorkerCrash: Error, Sendable {
+  /// The worker's process id, another's by now perhaps; `nil` when it never had one.
+  public let processID: Int32?
+
+  /// How it ended; `nil` when the fork server, which would have known, ended first.
+  public let ending: ProcessEnding?
+
+  /// The call it ran: the distributed target's name, or the function's type.
+  public let call: String
+
+  /// Which attempt it was, from 1.
+  public let attempt: Int
+
+  /// What it had used: `nil` when that is not known.
+  public let usage: ResourceUsage?
+
+  /// The end of what it wrote to standard error; with backtraces on, the backtrace. Empty where that is not collected.
+  public let standardError: String
+
+  public let outOfMemory: OutOfMemory
+
+  /// Whether it died because memory ran out.
+  public enum OutOfMemory: Hashable, Sendable {
+    case yes
+    case no
+    /// It was killed by somebody who is not the pool.
+    case possible
+  }
+}
+
+extension WorkerCrash: CustomStringConvertible {
+  public var description: String {
+    let who = processID.map { "worker \($0)" } ?? "a worker"
+    let how = ending.map { "\($0)" } ?? "ended in a way that nobody saw"
+    var text = "\(who) \(how) while running \(call) (attempt \(attempt))"
+    if outOfMemory == .yes { text += ": out of memory" }
+    if outOfMemory == .possible { text += ": out of memory, possibly" }
+    if let last = standardError.split(separator: "\n").last { text += "; last words: \(last)" }
+    return text
+  }
+}
+
+/// A call ran longer than it may. Its worker is being replaced.
+public struct CallDeadlineExceeded: Error, Hashable, Sendable, CustomStringConvertible {
+  public let call: String
+  public let deadline: Duration?
+
+  public var description: String {
+    "\(call) ran longer than \(deadline.map { "\($0)" } ?? "its deadline"); its worker is being replaced"
+  }
+}
+
+/// The pool was shut down before the call was made.
+public struct PoolClosed: Error, Hashable, Sendable, CustomStringConvertible {
+  public var description: String { "the worker pool is shut down" }
+}
+
+/// More workers died than the configuration allows, or none could be started: the pool has given up.
+public struct PoolFailed: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What ended the last worker.
+  public let cause: String
+
+  public var description: String {
+    "the worker pool has failed, since too many workers died (restartIntensity); the last one: \(cause)"
+  }
+}
+
+/// Too many calls wait for a worker already.
+public struct PoolQueueFull: Error, Hashable, Sendable, CustomStringConvertible {
+  public let limit: Int?
+
+  public var description: String {
+    "\(limit.map(String.init) ?? "too many") calls wait for a worker already (queueLimit)"
+  }
+}
+
+/// The one worker that the call was for is gone: it was held, and has died since.
+public struct WorkerLost: Error, Hashable, Sendable, CustomStringConvertible {
+  public let call: String
+
+  public var description: String { "\(call): the worker that was held for it has died, and its state with it" }
+}

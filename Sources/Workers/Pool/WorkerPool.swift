@@ -1,0 +1,148 @@
+import Distributed
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// Worker processes that may crash, and the calls that are made in them.
+///
+/// ```swift
+/// try await withWorkerPool(of: Parser.self, count: 4) { pool in
+///   let one = try await pool.run { try await $0.parse(text) }
+///   let all = try await pool.map(texts) { try await $0.parse($1) }
+/// }
+/// ```
+///
+/// A call goes to the next free worker, and a worker has one call at a time. A worker that dies, however it does, costs
+/// the call that it ran, which throws ``WorkerCrash``; another worker stands there within milliseconds. When this process
+/// ends, however it does, its workers end with it.
+public final class WorkerPool<Worker: WorkerActor>: Sendable {
+  public let configuration: WorkerPoolConfiguration
+
+  let core: PoolCore?
+  private let system: WorkerSystem
+  /// Where calls run in this process.
+  private let inline: Worker?
+
+  /// Makes a pool, and starts its workers. It lives until ``shutDown(_:)``, or until nobody has it any more.
+  ///
+  /// - Throws: `InterprocessError` when the type has no name that another process knows it by, or the mechanism goes one
+  ///   way; what shared memory costs.
+  public init(of _: Worker.Type = Worker.self, configuration: WorkerPoolConfiguration = .init()) throws {
+    self.configuration = configuration
+    if configuration.isInline {
+      core = nil
+      system = WorkerSystem(caller: nil)
+      try Worker.workerDidStart()
+      inline = Worker(actorSystem: system)
+      return
+    }
+    guard let name = _mangledTypeName(Worker.self), _typeByName(name) != nil else {
+      throw InterprocessError(
+        call: "WorkerPool", object: "\(Worker.self)", errno: .invalidArgument,
+        remedy: "the type cannot be found by its name in another process; let it be neither private nor local")
+    }
+    let core = try PoolCore(configuration, actorName: name)
+    self.core = core
+    system = WorkerSystem(caller: core)
+    inline = nil
+    core.open()
+  }
+
+  deinit { core?.feed(.shutdown(.cancel)) }
+
+  /// The actor that stands for a target.
+  private func proxy(_ target: WorkerSystem.ActorID.Target) throws -> Worker {
+    if let inline { return inline }
+    return try Worker.resolve(id: WorkerSystem.ActorID(target: target), using: system)
+  }
+
+  /// Makes calls: each goes to the next free worker.
+  ///
+  /// - Parameters:
+  ///   - options: of the calls that `body` makes.
+  ///   - body: calls functions of the actor that it is given.
+  /// - Throws: what `body` throws; of the calls, what their code throws where that is `Codable`, else ``RemoteError``;
+  ///   ``WorkerCrash``; ``CallDeadlineExceeded``; ``PoolQueueFull``, ``PoolClosed``, ``PoolFailed``;
+  ///   `CancellationError`, after the call has had the grace period to end.
+  public func run<Result>(
+    options: CallOptions = .init(), _ body: (Worker) async throws -> Result
+  ) async throws -> Result {
+    try await CallOptions.$current.withValue(options) { try await body(try proxy(.any)) }
+  }
+
+  /// Makes calls, and hears what they report while they run, by ``WorkerContext/report(_:)``.
+  ///
+  /// - Parameters:
+  ///   - reports: what they report.
+  ///   - onReport: called for each, in order, and soon: the worker waits for it.
+  public func run<Report: Decodable & Sendable, Result>(
+    reports: Report.Type, options: CallOptions = .init(), onReport: @escaping @Sendable (Report) -> Void,
+    _ body: (Worker) async throws -> Result
+  ) async throws -> Result {
+    let decode = { @Sendable (frame: [UInt8]) in
+      if let report = try? FrameReader(frame).rest(Report.self) { onReport(report) }
+    }
+    return try await CallOptions.$onReport.withValue(decode) { try await run(options: options, body) }
+  }
+
+  /// Holds one worker, with its state, for the calls of `body` alone.
+  ///
+  /// - Throws: as ``run(options:_:)`` does; once the worker has died every further call throws ``WorkerLost``.
+  public func withWorker<Result>(
+    options: CallOptions = .init(), _ body: (Worker) async throws -> Result
+  ) async throws -> Result {
+    guard let core else { return try await run(options: options, body) }
+    let lease = try await core.hold(options)
+    defer { core.feed(.release(lease)) }
+    return try await CallOptions.$current.withValue(options) { try await body(try proxy(.held(lease.rawValue))) }
+  }
+
+  /// How a pool is shut down.
+  public enum Shutdown: Hashable, Sendable {
+    /// Calls that were made are answered, for so long; what is left then is cancelled.
+    case drain(within: Duration? = nil)
+    /// Calls that wait are refused, and those that run are cancelled.
+    case cancel
+  }
+
+  /// Shuts the pool down: every call is answered, and when this returns no process of it is left.
+  public func shutDown(_ shutdown: Shutdown = .drain()) async {
+    guard let core else { return }
+    switch shutdown {
+    case .drain(let limit): core.feed(.shutdown(.drain(within: limit)))
+    case .cancel: core.feed(.shutdown(.cancel))
+    }
+    await core.ended()
+  }
+}
+
+/// Makes a pool for as long as `body` runs: when this returns or throws, nothing of the pool is left.
+///
+/// - Parameters:
+///   - worker: the actor whose calls run in the workers.
+///   - count: how many workers there are; unless given, what `configuration` says.
+/// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled.
+public func withWorkerPool<Worker: WorkerActor, Result>(
+  of worker: Worker.Type, count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
+  _ body: (WorkerPool<Worker>) async throws -> Result
+) async throws -> Result {
+  var configuration = configuration
+  if let count { configuration.count = max(1, count) }
+  let pool = try WorkerPool(of: worker, configuration: configuration)
+  do {
+    let result = try await body(pool)
+    await pool.shutDown()
+    return result
+  } catch {
+    await pool.shutDown(.cancel)
+    throw error
+  }
+}
+
+/// Makes a pool for ``WorkerFunction``s, which need no actor, for as long as `body` runs.
+public func withWorkerPool<Result>(
+  count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
+  _ body: (WorkerPool<FunctionWorker>) async throws -> Result
+) async throws -> Result {
+  try await withWorkerPool(of: FunctionWorker.self, count: count, configuration: configuration, body)
+}

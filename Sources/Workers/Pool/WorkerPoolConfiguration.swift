@@ -1,0 +1,121 @@
+public import Interprocess
+
+/// How a pool of workers is made, and what it does when something goes wrong.
+public struct WorkerPoolConfiguration: Sendable {
+  /// How many workers may serve at the same time; unless set, as many as this process may use processors.
+  public var count: Int
+
+  /// How many stand ready even when there is nothing to do; `nil`: as many as ``count``.
+  public var minimumCount: Int?
+
+  /// Workers started beyond those, so that one that dies is replaced at once.
+  public var warmSpares = 0
+
+  /// How bytes travel to the workers: any mechanism whose channel goes both ways.
+  public var mechanism = Mechanism.ring
+
+  /// How long a call may run, from when a worker begins with it; `nil` for ever. Its caller gets
+  /// ``CallDeadlineExceeded`` then, and its worker is replaced.
+  public var callDeadline: Duration?
+
+  /// How long each request is given before the next, less polite one: a cancelled call to end, SIGTERM to be obeyed, a
+  /// stopped worker to be continued.
+  public var gracePeriod = Duration.seconds(1)
+
+  /// How long a worker may take to become ready.
+  public var startTimeout = Duration.seconds(10)
+
+  /// How long a worker above the minimum may have nothing to do before it is sent home.
+  public var idlePeriod = Duration.seconds(30)
+
+  /// How many workers may die of themselves within how long; past that the pool fails, and says so to every caller. `nil`
+  /// never gives up.
+  public var restartIntensity: RestartIntensity? = RestartIntensity(deaths: 10, within: .seconds(10))
+
+  /// How long to wait after a failed start; each further failure doubles it.
+  public var backOff = Duration.milliseconds(10)
+
+  /// How often a call that is safe to repeat is made, at most, the first time included.
+  public var maximumAttempts = 3
+
+  /// When a worker is replaced though nothing is wrong with it.
+  public var recycling = Recycling()
+
+  /// How many calls may wait for a worker; the next is refused with ``PoolQueueFull``. `nil`: any number.
+  public var queueLimit: Int?
+
+  /// Limits of each worker process.
+  public var limits = WorkerLimits()
+
+  /// Added to this process's niceness, as `nice` does.
+  public var niceness: Int32 = 0
+
+  /// Variables to set in the workers, and those with `nil` to remove.
+  public var environment: [String: String?] = [:]
+
+  /// What becomes of what workers write. The end of standard error is in ``WorkerCrash`` where it is collected.
+  public var standardOutput = WorkerOutput.inherit
+  public var standardError = WorkerOutput.collect()
+
+  /// Whether a crash prints a backtrace to standard error, which delays it by some 130 ms.
+  public var backtraces = false
+
+  /// Whether calls run in this process, for a debugger's sake: nothing survives a crash then.
+  public var isInline = false
+
+  public struct RestartIntensity: Hashable, Sendable {
+    public var deaths: Int
+    public var window: Duration
+
+    public init(deaths: Int, within window: Duration) {
+      self.deaths = deaths
+      self.window = window
+    }
+  }
+
+  /// When a worker is replaced: after any of these, between two calls.
+  public struct Recycling: Hashable, Sendable {
+    public var calls: Int?
+    public var residentBytes: Int?
+    public var age: Duration?
+
+    public init(calls: Int? = nil, residentBytes: Int? = nil, age: Duration? = nil) {
+      self.calls = calls
+      self.residentBytes = residentBytes
+      self.age = age
+    }
+  }
+
+  public init(count: Int? = nil, mechanism: Mechanism = .ring, callDeadline: Duration? = nil) {
+    self.count = max(1, count ?? Processors.available)
+    self.mechanism = mechanism
+    self.callDeadline = callDeadline
+  }
+
+  var rules: PoolRules {
+    var rules = PoolRules()
+    rules.maximum = max(1, count)
+    rules.minimum = min(rules.maximum, max(0, minimumCount ?? rules.maximum))
+    rules.spares = max(0, warmSpares)
+    rules.callDeadline = callDeadline
+    rules.gracePeriod = gracePeriod
+    rules.startTimeout = startTimeout
+    rules.idlePeriod = idlePeriod
+    rules.restartLimit = restartIntensity.map { .init(deaths: $0.deaths, window: $0.window) }
+    rules.backOff = backOff
+    rules.maximumAttempts = max(1, maximumAttempts)
+    rules.callsPerWorker = recycling.calls
+    rules.queueLimit = queueLimit
+    return rules
+  }
+
+  var process: WorkerProcessConfiguration {
+    var process = WorkerProcessConfiguration()
+    process.limits = limits
+    process.niceness = niceness
+    process.environment = environment
+    process.standardOutput = standardOutput
+    process.standardError = standardError
+    return process
+  }
+}

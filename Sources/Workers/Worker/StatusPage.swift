@@ -1,0 +1,59 @@
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// A page of shared memory on which the workers of a pool say what they are doing: for whoever looks, and for the pool
+/// when one has died. It begins with `SwPool01`, the pool's process id and how many slots follow, 8 bytes each.
+///
+/// A slot has 128 bytes: the process id, the state, the id of the call, which element of a chunk, how many calls were
+/// done, how many workers have died in this slot; 8 bytes each. Whatever it says is only information: the pool decides
+/// nothing by it but which element of a chunk to blame for a crash.
+struct StatusPage: ~Copyable, Sendable {
+  static let mark = UInt64(bigEndian: 0x5377_506F_6F6C_3031)  // "SwPool01"
+  static let label = "interprocess-pool"
+  static let headSize = 128
+  static let slotSize = 128
+
+  enum Field: Int {
+    case process = 0
+    case state = 8
+    case call = 16
+    case element = 24
+    case callsDone = 32
+    case crashes = 40
+  }
+
+  enum State: UInt64 {
+    case absent
+    case starting
+    case idle
+    case busy
+  }
+
+  private let mapping: Mapping
+
+  static func create(slots: Int, process: CInt) throws(InterprocessError) -> AnonymousMemory {
+    let memory = try AnonymousMemory(byteCount: headSize + slots * slotSize, label: label)
+    try memory.mapping.withAtomic(UInt64.self, at: 8) { $0.store(UInt64(process), ordering: .relaxed) }
+    try memory.mapping.withAtomic(UInt64.self, at: 16) { $0.store(UInt64(slots), ordering: .relaxed) }
+    try memory.mapping.withAtomic(UInt64.self, at: 0) { $0.store(mark, ordering: .releasing) }
+    return memory
+  }
+
+  init(_ mapping: consuming Mapping) { self.mapping = mapping }
+
+  /// Relaxed: each word stands for itself.
+  func set(_ field: Field, _ value: UInt64, slot: Int) {
+    try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.store(value, ordering: .relaxed) }
+  }
+
+  func get(_ field: Field, slot: Int) -> UInt64 {
+    (try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.load(ordering: .relaxed) }) ?? 0
+  }
+
+  func add(_ field: Field, _ amount: UInt64, slot: Int) {
+    _ = try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.wrappingAdd(amount, ordering: .relaxed) }
+  }
+
+  private func offset(_ field: Field, _ slot: Int) -> Int { Self.headSize + slot * Self.slotSize + field.rawValue }
+}

@@ -1,0 +1,25 @@
+import Interprocess
+
+/// What code that runs in a worker knows of the call it serves.
+public struct WorkerContext: Sendable {
+  /// The call that this task serves; `nil` outside a worker.
+  public static var current: WorkerContext? { Self.task }
+
+  @TaskLocal static var task: WorkerContext?
+
+  let call: UInt64
+  let send: @Sendable ([UInt8]) throws -> Void
+
+  /// Tells the caller something while the call runs: how far it has come, for instance. It waits while the caller is slow.
+  ///
+  /// Outside a worker, and where the caller does not listen, it does nothing. The caller listens by
+  /// ``WorkerPool/run(reports:options:onReport:_:)``.
+  ///
+  /// - Throws: `EncodingError`; `ChannelError` when the caller has gone.
+  public static func report(_ value: some Encodable & Sendable) throws {
+    guard let current else { return }
+    var frame = Frame.begin(.report, current.call)
+    try CBOREncoder().encode(value, into: &frame)
+    try current.send(frame)
+  }
+}

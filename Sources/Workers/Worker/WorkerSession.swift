@@ -1,0 +1,199 @@
+import CInterprocess
+import Distributed
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+
+/// A worker at work: a thread that reads its channel and runs its calls, and the socket by which they are cancelled.
+final class WorkerSession: Sendable {
+  private let channel: Channel
+  private let cancellations: UnixSocket
+  private let status: StatusPage
+  private let setup: WorkerSetup
+  private let loop = LoopExecutor()
+  private let running = Mutex(Running())
+  private let functions = Mutex<[String: FoundFunction]>([:])
+
+  private struct Running {
+    var call: UInt64?
+    var task: Task<Void, Never>?
+    /// The call that was cancelled last, maybe before it came.
+    var cancelled: UInt64 = 0
+  }
+
+  static func make(_ worker: inout WorkerStart) throws -> WorkerSession {
+    let setup = try WorkerSetup(decoding: worker.setup)
+    guard let memory = worker.takeDescriptor(), let cancellations = worker.takeDescriptor() else {
+      throw FrameReader.Malformed()
+    }
+    var descriptors: [CInt] = []
+    while let descriptor = worker.takeDescriptor() { descriptors.append(descriptor.release().rawValue) }
+    let end = try ChannelEndpoint(description: setup.channel, adopting: descriptors)
+    return WorkerSession(
+      channel: try Channel(end, .init(maximumMessageSize: .max)),
+      cancellations: UnixSocket(adopting: cancellations),
+      status: StatusPage(try AnonymousMemory(adopting: memory).takeMapping()), setup)
+  }
+
+  private init(
+    channel: Channel, cancellations: consuming UnixSocket, status: consuming StatusPage, _ setup: WorkerSetup
+  ) {
+    self.channel = channel
+    self.cancellations = cancellations
+    self.status = status
+    self.setup = setup
+  }
+
+  func start() throws {
+    try WatchingThread.watch(cancellations.fileDescriptor) { self.takeCancellations() }
+    let argument = Unmanaged.passRetained(self)
+    try systemCall("pthread_create", nil) {
+      ci_start_thread(
+        { argument in
+          if let argument { Unmanaged<WorkerSession>.fromOpaque(argument).takeRetainedValue().serve() }
+          return nil
+        }, argument.toOpaque())
+    }
+  }
+
+  private func serve() {
+    InterruptedSignals.unblockAll()
+    do {
+      guard let type = _typeByName(setup.actor) as? any WorkerActor.Type else {
+        WorkerMain.fail("there is no actor \(setup.actor) in this program")
+      }
+      try type.workerDidStart()
+      try serve(type)
+      exit(0)
+    } catch let error as ChannelError where error.code == .peerDied || error.code == .peerClosed {
+      // Nobody is left to be told.
+      exit(0)
+    } catch {
+      WorkerMain.fail("\(error)")
+    }
+  }
+
+  private func serve<Worker: WorkerActor>(_: Worker.Type) throws {
+    let system = WorkerSystem(caller: nil)
+    let actor = Worker(actorSystem: system)
+    status.set(.process, UInt64(getpid()), slot: setup.slot)
+    status.set(.state, StatusPage.State.idle.rawValue, slot: setup.slot)
+    try channel.send(Frame.begin(.ready, 0))
+    while let frame = try channel.receive() {
+      guard let (kind, call) = Frame.head(of: frame) else { exit(WorkerMain.ExitCode.protocolViolation) }
+      switch kind {
+      case .call: run(call) { await self.answer(call, frame, actor, system) }
+      case .function: run(call) { await self.answer(call, frame) }
+      case .ready, .result, .error, .report: exit(WorkerMain.ExitCode.protocolViolation)
+      }
+    }
+  }
+
+  /// Runs a call's task on this thread, until it has ended, and answers with what it gave.
+  private func run(_ call: UInt64, _ body: @escaping @Sendable () async -> [UInt8]) {
+    status.set(.call, call, slot: setup.slot)
+    status.set(.state, StatusPage.State.busy.rawValue, slot: setup.slot)
+    let reply = WorkerResultHandler.Reply()
+    let isDone = DoneFlag()
+    let context = WorkerContext(call: call) { [channel] in try channel.send($0) }
+    let task = Task(executorPreference: loop) { [loop] in
+      reply.frame = await WorkerContext.$task.withValue(context, operation: body)
+      isDone.set()
+      loop.wake()
+    }
+    let isCancelled = running.withLock { running in
+      running.call = call
+      running.task = task
+      return running.cancelled == call
+    }
+    if isCancelled { task.cancel() }
+    loop.run { isDone.isSet }
+    running.withLock { $0.task = nil }
+    status.add(.callsDone, 1, slot: setup.slot)
+    status.set(.state, StatusPage.State.idle.rawValue, slot: setup.slot)
+    do {
+      try channel.send(reply.frame)
+    } catch {
+      exit(0)
+    }
+  }
+
+  private func answer<Worker: WorkerActor>(
+    _ call: UInt64, _ frame: [UInt8], _ actor: Worker, _ system: WorkerSystem
+  ) async -> [UInt8] {
+    let handler = WorkerResultHandler(call: call, reply: .init())
+    do {
+      var decoder = try WorkerInvocationDecoder(frame)
+      try await system.executeDistributedTarget(
+        on: actor, target: RemoteCallTarget(decoder.target), invocationDecoder: &decoder, handler: handler)
+      return handler.reply.frame
+    } catch {
+      return failure(call, error)
+    }
+  }
+
+  private func answer(_ call: UInt64, _ frame: [UInt8]) async -> [UInt8] {
+    do {
+      var reader = FrameReader(frame)
+      let function = try function(named: try reader.text())
+      return try await function.run(reader, call) { [slot = setup.slot] in
+        status.set(.element, UInt64($0), slot: slot)
+      }
+    } catch {
+      return failure(call, error)
+    }
+  }
+
+  private func function(named name: String) throws -> FoundFunction {
+    try functions.withLock { functions in
+      if let function = functions[name] { return function }
+      guard let function = FoundFunction(named: name) else {
+        throw WorkerCallError("there is no WorkerFunction \(name) in this program")
+      }
+      functions[name] = function
+      return function
+    }
+  }
+
+  /// The frame that says why a call could not be made: what did not decode, or did not encode.
+  private func failure(_ call: UInt64, _ error: any Error) -> [UInt8] {
+    var frame = Frame.begin(.error, call)
+    WireError.append(error, to: &frame)
+    return frame
+  }
+
+  /// On the watching thread, whatever the call does: its task is cancelled.
+  private func takeCancellations() -> Bool {
+    guard let bytes = try? cancellations.tryRead(upTo: 4096) else { return true }
+    if bytes.isEmpty { return false }
+    // A worker has one call at a time, so the last one says it all.
+    guard bytes.count >= 8 else { return true }
+    let last = bytes.suffix(8).withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    let task = running.withLock { running in
+      running.cancelled = last
+      return running.call == last ? running.task : nil
+    }
+    task?.cancel()
+    return true
+  }
+}
+
+/// Set by a call's task, looked at by the thread that runs it.
+private final class DoneFlag: Sendable {
+  private let flag = Atomic(false)
+  // Releasing and acquiring: what the task wrote is seen by whoever sees the flag.
+  func set() { flag.store(true, ordering: .releasing) }
+  var isSet: Bool { flag.load(ordering: .acquiring) }
+}
+
+/// Signals, on the threads of a worker.
+private enum InterruptedSignals {
+  /// The library's threads begin with every signal blocked; calls run on this one, and a trap or SIGTERM in them has to
+  /// do what it does anywhere.
+  static func unblockAll() {
+    var all = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_UNBLOCK, &all, nil)
+  }
+}
