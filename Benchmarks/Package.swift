@@ -17,6 +17,7 @@ let package = Package(
     .executable(name: "pi-benchmark", targets: ["PiBenchmark"]),
     .executable(name: "mechanisms-benchmark", targets: ["MechanismsBenchmark"]),
     .executable(name: "ring-benchmark", targets: ["RingBenchmark"]),
+    .executable(name: "workers-benchmark", targets: ["WorkersBenchmark"]),
     .executable(name: "forked-pipes", targets: ["ForkedPipes"]),
   ],
   // Named, since a path's own name is that of whatever directory the repository was cloned into.
@@ -51,6 +52,15 @@ let package = Package(
       dependencies: [
         "BenchmarkSupport", "CAllocations", "CRingFloors",
         .product(name: "Interprocess", package: "swift-interprocess"),
+      ],
+      swiftSettings: settings),
+
+    .executableTarget(
+      name: "WorkersBenchmark",
+      dependencies: [
+        "BenchmarkSupport", "CRingFloors",
+        .product(name: "Interprocess", package: "swift-interprocess"),
+        .product(name: "Workers", package: "swift-interprocess"),
       ],
       swiftSettings: settings),
   ],

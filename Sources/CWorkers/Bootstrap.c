@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // A load-time constructor would come too early: in a program with a static Swift runtime, libdispatch's own has not
@@ -113,6 +115,9 @@ __attribute__((visibility("default"))) int __libc_start_main(main_function *main
     if (write(STDERR_FILENO, reason, sizeof reason - 1)) {}
     _exit(127);
   }
+  // For the rings of pools: with one thread it takes no time, with two it waits for every processor, 12 ms. What is
+  // forked inherits it.
+  syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
   program_main = main;
   program_arguments = arguments;
   take_marker(arguments + count + 1);

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The async forms that take spans: each carries a message, waits for one, and is cancelled without one.
-@Suite("Spans, from tasks")
+@Suite("Spans, from tasks", .queues())
 struct AsyncSpanTests {
   @Test("a POSIX queue fills a buffer that is given to it")
   func posixQueue() async throws {

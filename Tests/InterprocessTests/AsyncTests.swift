@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Waiting without a thread of Swift's pool: the pool has as many as there are cores, so a few blocked ones stop it.
-@Suite("Async forms")
+@Suite("Async forms", .queues())
 struct AsyncTests {
   @Test("64 receivers wait, other tasks run, and cancelling ends the wait without traffic")
   func manyReceivers() async throws {

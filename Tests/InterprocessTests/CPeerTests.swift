@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Queues and semaphores with a program in C at the other end, which uses the system's headers and nothing of ours.
-@Suite("C at the other end", .blocking, .enabled(if: CPeer.isAvailable, "\(CPeer.absence)"))
+@Suite("C at the other end", .blocking, .queues(), .enabled(if: CPeer.isAvailable, "\(CPeer.absence)"))
 struct CPeerTests {
   @Test("C and Swift exchange messages over a POSIX queue, whoever made it")
   func posixQueue() throws {

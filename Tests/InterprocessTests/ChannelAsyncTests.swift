@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Channel, async")
+@Suite("Channel, async", .queues(2))
 struct ChannelAsyncTests {
   @Test("messages are a sequence that ends when the other side closes", arguments: Mechanism.allCases)
   func messages(_ mechanism: Mechanism) async throws {

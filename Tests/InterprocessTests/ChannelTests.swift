@@ -24,7 +24,7 @@ struct Ends {
   }
 }
 
-@Suite("Channel", .blocking)
+@Suite("Channel", .blocking, .queues(2))
 struct ChannelTests {
   static let sizes = [0, 1, 7, 8, 4095, 8191, 8192, 8193, 65535, 65536, 65537, 131_060, 300_000, 3_000_000]
 

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// strace makes one system call of the kernel's fail; the rest is real.
-@Suite("Initializers that fail half-way", .blocking, .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
+@Suite("Initializers that fail half-way", .blocking, .queues(), .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
 struct HalfWayTests {
   @Test(
     "leave nothing of what they had made",

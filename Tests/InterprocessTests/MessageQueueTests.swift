@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("POSIXMessageQueue", .blocking)
+@Suite("POSIXMessageQueue", .blocking, .queues())
 struct POSIXMessageQueueTests {
   /// Gives `body` a queue whose name is gone afterwards, whatever happens.
   private func withQueue<Result>(

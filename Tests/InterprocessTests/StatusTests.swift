@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("What the kernel keeps about queues and sets", .blocking)
+@Suite("What the kernel keeps about queues and sets", .blocking, .queues())
 struct StatusTests {
   @Test("a POSIX queue tells its messages and whether it waits")
   func posixQueue() throws {

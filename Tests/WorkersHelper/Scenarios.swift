@@ -91,7 +91,7 @@ func fewDescriptors() throws {
   }
   try within10Seconds("a failure") { failure.withLock { !$0.isEmpty } }
   say(failure.withLock { $0 }.contains("ulimit -n") ? "clear error" : failure.withLock { $0 })
-  say(started.load(ordering: .relaxed) > 40 ? "many" : "\(started.load(ordering: .relaxed))")
+  say(started.load(ordering: .relaxed) > 20 ? "many" : "\(started.load(ordering: .relaxed))")
   server.end()
   try server.waitForEnd(timeout: .seconds(10))
   say("ended")

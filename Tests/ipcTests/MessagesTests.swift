@@ -6,7 +6,7 @@ import Testing
 
 private let ipc = Package.program("ipc")
 
-@Suite("ipc send and ipc receive", .blocking)
+@Suite("ipc send and ipc receive", .blocking, .queues())
 struct MessagesTests {
   /// Gives standard input through a shell, as a user would.
   private func shell(_ line: String) throws -> Command { try Command.run("/bin/sh", ["-c", line]) }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ipc
 
-@Suite("Object addresses", .blocking)
+@Suite("Object addresses", .blocking, .queues())
 struct ObjectsTestsAddresses {
   @Test(
     "an address prints as it was written",

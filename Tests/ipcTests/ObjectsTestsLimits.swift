@@ -6,7 +6,7 @@ import Testing
 
 @testable import ipc
 
-@Suite("ipc limits", .blocking)
+@Suite("ipc limits", .blocking, .queues())
 struct ObjectsTestsLimits {
   @Test("every limit is shown with its effect")
   func table() throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ipc
 
-@Suite("ipc ls", .blocking)
+@Suite("ipc ls", .blocking, .queues())
 struct ObjectsTestsListing {
   @Test("what nobody holds is stale, in the table and in JSON", arguments: ObjectKind.listed)
   func stale(kind: ObjectKind) throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ipc
 
-@Suite("ipc rm", .blocking)
+@Suite("ipc rm", .blocking, .queues())
 struct ObjectsTestsRemoving {
   @Test("an object that nobody holds is removed", arguments: ObjectKind.listed)
   func removes(kind: ObjectKind) throws {

@@ -5,7 +5,7 @@ import Testing
 
 private let ipc = Package.program("ipc")
 
-@Suite("ipc pi", .blocking)
+@Suite("ipc pi", .blocking, .queues())
 struct PiCommandTests {
   @Test("each mechanism gives the article's digits, the same in every run", arguments: PiMechanism.allCases)
   func article(mechanism: PiMechanism) throws {
@@ -76,7 +76,7 @@ struct PiCommandTests {
   }
 }
 
-@Suite("ipc pi leaves nothing behind", .blocking, .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
+@Suite("ipc pi leaves nothing behind", .blocking, .queues(), .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
 struct PiLitterTests {
   private static let endless = ["--terms", "1000000000000000", "--workers", "4", "--json"]
 

@@ -4,7 +4,7 @@ import Testing
 @testable import ipc
 
 /// What the kernel was really asked for: each mechanism's own calls, and no other way from the children to the parent.
-@Suite("ipc pi's system calls", .blocking, .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
+@Suite("ipc pi's system calls", .blocking, .queues(), .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
 struct PiSystemCallTests {
   /// The ways that bytes can take between processes, by the call that opens or uses each.
   private enum Channel: String, CaseIterable {

@@ -27,10 +27,19 @@ private func startProgram(_ arguments: [String], outputTo ends: [CInt]) throws -
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
   for end in ends { posix_spawn_file_actions_addclose(&actions, end) }
 
+  // Threads of Swift's concurrency block every signal, and what they start would inherit that.
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var none = sigset_t()
+  sigemptyset(&none)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setflags(&attributes, CShort(POSIX_SPAWN_SETSIGMASK))
+
   var pointers = arguments.map { strdup($0) } + [nil]
   defer { for pointer in pointers { free(pointer) } }
   var child: pid_t = 0
-  let reason = posix_spawnp(&child, arguments[0], &actions, nil, &pointers, environ)
+  let reason = posix_spawnp(&child, arguments[0], &actions, &attributes, &pointers, environ)
   if reason != 0 { throw Failure("\(arguments[0]): \(String(cString: strerror(reason))); has it been built?") }
   return child
 }

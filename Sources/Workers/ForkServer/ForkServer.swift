@@ -106,7 +106,7 @@ package final class ForkServer: Sendable {
       throw InterprocessError(
         call: "startWorker", errno: .invalidArgument, remedy: "a worker gets at most 240 descriptors")
     }
-    let name = try Self.name(of: program)
+    let name = try TypeNames.name(of: program)
     let output = try CollectedOutput.make(for: configuration.standardOutput)
     let errors = try CollectedOutput.make(for: configuration.standardError)
     let directory = OwnedDescriptor(adopting: cw_open_here())
@@ -123,13 +123,6 @@ package final class ForkServer: Sendable {
   /// Takes care of a worker whose own fork server has ended: when this process ends, it is killed, be it stopped.
   package func adopt(_ worker: WorkerProcess) throws(InterprocessError) {
     if let handle = worker.handleNumber { try link.send(.adopt, [handle]) }
-  }
-
-  private static func name(of program: any WorkerProgram.Type) throws(InterprocessError) -> String {
-    if let name = _mangledTypeName(program), let found = _typeByName(name), found == program { return name }
-    throw InterprocessError(
-      call: "startWorker", object: "\(program)", errno: .invalidArgument,
-      remedy: "the type cannot be found by its name in another process; let it be neither private nor local")
   }
 }
 

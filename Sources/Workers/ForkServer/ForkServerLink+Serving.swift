@@ -147,7 +147,9 @@ extension ForkServerLink {
       if state.withLock({ $0.isEnding }) { worker.kill() }
     case .failed(let id, let process, let call, let errno):
       guard let worker = worker(id) else { return }
-      worker.fail(InterprocessError(call: call, object: "worker \(id)", errno: Errno(rawValue: errno)))
+      let errno = Errno(rawValue: errno)
+      let remedy = errno == .tooManyOpenFiles ? Self.descriptorsRemedy : nil
+      worker.fail(InterprocessError(call: call, object: "worker \(id)", errno: errno, remedy: remedy))
       // A process that failed is reaped, and that is reported.
       if process == 0 { end(worker, .unknown) }
     case .changed(let id, let status, let usage):
@@ -156,13 +158,17 @@ extension ForkServerLink {
     }
   }
 
+  private static var descriptorsRemedy: String {
+    "a worker costs its parent a descriptor, and one more for each output collected; raise ulimit -n"
+  }
+
   /// The pidfd was lost on its way: this process may have no more descriptors.
   private func refuse(_ id: UInt64) {
     guard let worker = state.withLock({ $0.workers[id] }) else { return }
     worker.fail(
       InterprocessError(
         call: "recvmsg", object: "worker \(id)", errno: .tooManyOpenFiles,
-        remedy: "a worker costs its parent a descriptor, and one more for each output collected; raise ulimit -n"))
+        remedy: Self.descriptorsRemedy))
     try? send(.kill(id))
   }
 

@@ -128,6 +128,7 @@ extension PoolCore: WorkerCaller {
       if isDone { return }
     }
     // The channel is at its end: the process will be, or is. `isRead` stays, as there is nothing more to read.
+    worker.state.withLock { $0.isAtEnd = true }
     finish(worker)
   }
 

@@ -33,7 +33,7 @@ extension PoolCore {
     case .ended(let ending):
       let isRead = worker.state.withLock { state in
         state.ending = ending
-        return state.isRead
+        return state.isRead && !state.isAtEnd
       }
       worker.channel.peerDied()
       // What it said before it died counts: a reply that is there is read first.

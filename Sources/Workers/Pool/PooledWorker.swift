@@ -12,6 +12,8 @@ final class PooledWorker: Sendable {
     var call: CallID?
     /// Somebody reads its channel.
     var isRead = false
+    /// Nothing more comes from its channel.
+    var isAtEnd = false
     /// How it ended, once it has: its last words are still to be read.
     var ending: WorkerProcessEnding?
     var isClosed = false

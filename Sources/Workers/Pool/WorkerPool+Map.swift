@@ -46,11 +46,7 @@ extension WorkerPool {
     of function: Function.Type, _ inputs: some Collection<Function.Input>, options: CallOptions = .init()
   ) async throws -> [Result<Function.Output, any Error>] {
     guard let core else { return try await inlineOutcomes(of: function, inputs) }
-    guard let name = _mangledTypeName(function), _typeByName(name) != nil else {
-      throw InterprocessError(
-        call: "WorkerPool.map", object: "\(function)", errno: .invalidArgument,
-        remedy: "the type cannot be found by its name in another process; let it be neither private nor local")
-    }
+    let name = try TypeNames.name(of: function)
     let job = FunctionJob<Function>(core, name: name, inputs: Array(inputs), options)
     return try await job.run(workers: configuration.count)
   }

@@ -36,11 +36,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
       inline = Worker(actorSystem: system)
       return
     }
-    guard let name = _mangledTypeName(Worker.self), _typeByName(name) != nil else {
-      throw InterprocessError(
-        call: "WorkerPool", object: "\(Worker.self)", errno: .invalidArgument,
-        remedy: "the type cannot be found by its name in another process; let it be neither private nor local")
-    }
+    let name = try TypeNames.name(of: Worker.self)
     let core = try PoolCore(configuration, actorName: name)
     self.core = core
     system = WorkerSystem(caller: core)
@@ -64,8 +60,8 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   /// - Throws: what `body` throws; of the calls, what their code throws where that is `Codable`, else ``RemoteError``;
   ///   ``WorkerCrash``; ``CallDeadlineExceeded``; ``PoolQueueFull``, ``PoolClosed``, ``PoolFailed``;
   ///   `CancellationError`, after the call has had the grace period to end.
-  public func run<Result>(
-    options: CallOptions = .init(), _ body: (Worker) async throws -> Result
+  nonisolated(nonsending) public func run<Result>(
+    options: CallOptions = .init(), _ body: nonisolated(nonsending) (Worker) async throws -> Result
   ) async throws -> Result {
     try await CallOptions.$current.withValue(options) { try await body(try proxy(.any)) }
   }
@@ -75,9 +71,9 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   /// - Parameters:
   ///   - reports: what they report.
   ///   - onReport: called for each, in order, and soon: the worker waits for it.
-  public func run<Report: Decodable & Sendable, Result>(
+  nonisolated(nonsending) public func run<Report: Decodable & Sendable, Result>(
     reports: Report.Type, options: CallOptions = .init(), onReport: @escaping @Sendable (Report) -> Void,
-    _ body: (Worker) async throws -> Result
+    _ body: nonisolated(nonsending) (Worker) async throws -> Result
   ) async throws -> Result {
     let decode = { @Sendable (frame: [UInt8]) in
       if let report = try? FrameReader(frame).rest(Report.self) { onReport(report) }
@@ -88,8 +84,8 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   /// Holds one worker, with its state, for the calls of `body` alone.
   ///
   /// - Throws: as ``run(options:_:)`` does; once the worker has died every further call throws ``WorkerLost``.
-  public func withWorker<Result>(
-    options: CallOptions = .init(), _ body: (Worker) async throws -> Result
+  nonisolated(nonsending) public func withWorker<Result>(
+    options: CallOptions = .init(), _ body: nonisolated(nonsending) (Worker) async throws -> Result
   ) async throws -> Result {
     guard let core else { return try await run(options: options, body) }
     let lease = try await core.hold(options)
@@ -122,9 +118,9 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 ///   - worker: the actor whose calls run in the workers.
 ///   - count: how many workers there are; unless given, what `configuration` says.
 /// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled.
-public func withWorkerPool<Worker: WorkerActor, Result>(
+nonisolated(nonsending) public func withWorkerPool<Worker: WorkerActor, Result>(
   of worker: Worker.Type, count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
-  _ body: (WorkerPool<Worker>) async throws -> Result
+  _ body: nonisolated(nonsending) (WorkerPool<Worker>) async throws -> Result
 ) async throws -> Result {
   var configuration = configuration
   if let count { configuration.count = max(1, count) }
@@ -140,9 +136,9 @@ public func withWorkerPool<Worker: WorkerActor, Result>(
 }
 
 /// Makes a pool for ``WorkerFunction``s, which need no actor, for as long as `body` runs.
-public func withWorkerPool<Result>(
+nonisolated(nonsending) public func withWorkerPool<Result>(
   count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
-  _ body: (WorkerPool<FunctionWorker>) async throws -> Result
+  _ body: nonisolated(nonsending) (WorkerPool<FunctionWorker>) async throws -> Result
 ) async throws -> Result {
   try await withWorkerPool(of: FunctionWorker.self, count: count, configuration: configuration, body)
 }

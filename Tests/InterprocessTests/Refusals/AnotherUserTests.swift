@@ -5,7 +5,8 @@ import Testing
 
 /// Root makes the objects, and a process that has become another user tries to use them.
 @Suite(
-  "Refusals of another user", .blocking, .enabled(if: getuid() == 0, "skipped: needs root, to become another user"))
+  "Refusals of another user", .blocking, .queues(),
+  .enabled(if: getuid() == 0, "skipped: needs root, to become another user"))
 struct AnotherUserTests {
   @Test("each kind of object keeps strangers out, and says so")
   func strangers() throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// strace makes the call fail that this machine's kernel has no reason to refuse.
-@Suite("Refusals that are injected", .blocking, .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
+@Suite("Refusals that are injected", .blocking, .queues(), .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
 struct InjectedTests {
   @Test(
     "each is told with its remedy",
@@ -45,7 +45,7 @@ struct InjectedTests {
   }
 }
 
-@Suite("Interruptions", .blocking)
+@Suite("Interruptions", .blocking, .queues())
 struct InterruptionTests {
   @Test("no wait ends because a signal came, and a timeout ends it all the same")
   func interruptions() throws {

@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Refusals past a limit", .blocking)
+@Suite("Refusals past a limit", .blocking, .queues())
 struct LimitTests {
   @Test("a process without descriptors left is told so by everything that needs one")
   func descriptors() throws {

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Refusals of queues", .blocking)
+@Suite("Refusals of queues", .blocking, .queues(2))
 struct QueueRefusalTests {
   @Test("POSIX message queues")
   func posix() throws {

@@ -10,7 +10,7 @@ import Workers
 struct WorkerPoolTests {
   static let mechanisms = Mechanism.allCases.filter(\.isTwoWay)
 
-  @Test("calls run in other processes, over every mechanism", arguments: mechanisms)
+  @Test("calls run in other processes, over every mechanism", .queues(4), arguments: mechanisms)
   func everyMechanism(_ mechanism: Mechanism) async throws {
     try await withWorkerPool(of: Subject.self, configuration: .init(count: 2, mechanism: mechanism)) { pool in
       let isTrue1 = try await pool.run { try await $0.double(21) } == 42
