@@ -122,17 +122,24 @@ struct BenchPeerProgram {
     try output.writer.close()
     var bytes: [UInt8] = []
     let deadline = ContinuousClock.now + .seconds(60)
+    while let piece = try piece(of: output.reader, by: deadline, from: command[0], waiting: waiting) { bytes += piece }
+    return try child.wait().isSuccess ? String(decoding: bytes, as: UTF8.self) : nil
+  }
+
+  /// - Returns: the next of what a program prints; `nil` at its end.
+  private static func piece(
+    of reader: borrowing Pipe.Reader, by deadline: ContinuousClock.Instant, from program: String, waiting: () -> Void
+  ) throws -> [UInt8]? {
     while true {
       try Interruption.check()
+      guard ContinuousClock.now < deadline else { throw JobFailure("\(program) takes longer than a minute") }
       do {
-        let piece = try output.reader.read(upTo: 4096, timeout: .milliseconds(50))
-        if piece.isEmpty { break }
-        bytes += piece
-      } catch let error where error.isTimeout {
+        let piece = try reader.read(upTo: 4096, timeout: .milliseconds(50))
+        return piece.isEmpty ? nil : piece
+      } catch {
+        if !error.isTimeout { throw error }
         waiting()
-        if ContinuousClock.now > deadline { throw JobFailure("\(command[0]) takes longer than a minute") }
       }
     }
-    return try child.wait().isSuccess ? String(decoding: bytes, as: UTF8.self) : nil
   }
 }

@@ -28,7 +28,8 @@ struct BarChart {
     for result in results where !names.contains(result.name) { names.append(result.name) }
     guard let scale = LogScale(results.flatMap { [$0.value, $0.raw ?? $0.value] }) else { return "" }
     let groups = names.map { name in results.filter { $0.name == name } }
-    let height = groups.reduce(Self.top) { $0 + Double($1.count) * Self.barHeight + Self.groupGap } + 4
+    let bars: Int = groups.reduce(0) { $0 + $1.count }
+    let height: Double = Self.top + Double(bars) * Self.barHeight + Double(groups.count) * Self.groupGap + 4
     var svg = SVG(width: Self.left + Self.plot + Self.right, height: height, label: title)
     axis(scale, height, &svg)
     var y = Self.top
@@ -69,9 +70,8 @@ struct BarChart {
 /// Words beside a chart.
 enum ChartUnit {
   static func tick(_ value: Double, _ measure: BenchCell.Measure) -> String {
-    let (units, base) =
-      measure == .roundTrip ? (["ns", "us", "ms", "s"], 1.0) : (["B/s", "kB/s", "MB/s", "GB/s", "TB/s"], 1.0)
-    var (scaled, unit) = (value / base, 0)
+    let units = measure == .roundTrip ? ["ns", "us", "ms", "s"] : ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"]
+    var (scaled, unit) = (value, 0)
     while scaled >= 999, unit < units.count - 1 { (scaled, unit) = (scaled / 1000, unit + 1) }
     return formatted("%.0f ", scaled) + units[unit]
   }

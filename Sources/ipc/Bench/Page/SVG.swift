@@ -78,14 +78,15 @@ struct LogScale {
 
   /// From 0, the lowest power, to 1, the highest.
   func place(_ value: Double) -> Double {
-    let place = (Self.log10(max(value, 1e-30)) - Double(powers.lowerBound)) / Double(powers.count - 1)
+    let height = Self.log10(max(value, 1e-30)) - Double(powers.lowerBound)
+    let place = height / Double(powers.count - 1)
     return min(1, max(0, place))
   }
 
   var ticks: [Double] { powers.map { Self.power($0) } }
 
   private static func power(_ exponent: Int) -> Double {
-    exponent < 0 ? 1 / power(-exponent) : (0..<exponent).reduce(1.0) { value, _ in value * 10 }
+    pow(10, Double(exponent))
   }
 
   private static func log10(_ value: Double) -> Double { Glibc.log10(value) }

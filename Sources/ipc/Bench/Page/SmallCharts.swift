@@ -18,8 +18,12 @@ struct SmallCharts {
   /// The words below each place on the x axis.
   private let xTicks: [(place: Double, words: String)]
 
-  private static let (width, height) = (250.0, 150.0)
-  private static let (left, right, top, bottom) = (52.0, 10.0, 22.0, 20.0)
+  private static let width = 250.0
+  private static let height = 150.0
+  private static let left = 52.0
+  private static let right = 10.0
+  private static let top = 22.0
+  private static let bottom = 20.0
 
   /// Throughput by the size of a message.
   static func throughput(_ run: BenchRun) -> SmallCharts {
