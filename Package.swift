@@ -49,6 +49,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     .target(name: "CInterprocess", cSettings: [.treatAllWarnings(as: .error)]),
@@ -59,6 +60,8 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Authentication"])),
       ],
       swiftSettings: settings),
+    // What `ipc bench` measures channels against.
+    .target(name: "CBenchLoops", cSettings: [.treatAllWarnings(as: .error)]),
     .target(name: "CWorkers", cSettings: [.treatAllWarnings(as: .error)]),
     .target(
       name: "Workers", dependencies: ["CInterprocess", "CWorkers", "Interprocess", system] + observing,
@@ -66,7 +69,8 @@ let package = Package(
     .executableTarget(
       name: "ipc",
       dependencies: [
-        "CInterprocess", "Interprocess", "Workers", system,
+        "CBenchLoops", "CInterprocess", "Interprocess", "Workers", system,
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "BasicContainers", package: "swift-collections"),
       ],

@@ -35,6 +35,11 @@ enum Interruption {
     for number in signals { signal(number, SIG_DFL) }
   }
 
+  /// In a forked child whose parent ends it in order.
+  static func ignore() {
+    for number in signals { signal(number, SIG_IGN) }
+  }
+
   /// - Throws: ``Signalled`` once one of the signals has come.
   static func check() throws {
     let signal = caught.load(ordering: .relaxed)

@@ -4,7 +4,10 @@ struct JSONLine: CustomStringConvertible {
 
   mutating func add(_ key: String, _ value: String?) { addRaw(key, value?.json) }
   mutating func add(_ key: String, _ value: Int?) { addRaw(key, value.map { String($0) }) }
-  mutating func add(_ key: String, _ value: Double?) { addRaw(key, value.map { String($0) }) }
+  /// What is no number is null.
+  mutating func add(_ key: String, _ value: Double?) {
+    addRaw(key, value.flatMap { $0.isFinite ? String($0) : nil })
+  }
   mutating func add(_ key: String, _ value: Bool) { addRaw(key, String(value)) }
   mutating func add(_ key: String, _ values: [CInt]) {
     addRaw(key, "[\(values.map { String($0) }.joined(separator: ","))]")

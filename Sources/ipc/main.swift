@@ -10,12 +10,14 @@ struct IPC: ParsableCommand {
       Start with `ipc pi`: it computes pi with forked worker processes, once over every mechanism there is, and prints \
       how long each took. `ipc help pi` tells more.
 
+      `ipc bench` measures them all here, each beside a loop in C, and says which to choose.
+
       `ipc ls` shows the queues, memory, semaphores and sockets on this machine and who holds them, `ipc rm` removes \
       them, and `ipc limits` shows what the kernel allows. `ipc top` shows what the workers of a pool are doing.
       """,
     subcommands: [
-      PiCommand.self, ListCommand.self, RemoveCommand.self, LimitsCommand.self, SendCommand.self, ReceiveCommand.self,
-      TopCommand.self,
+      PiCommand.self, BenchCommand.self, ListCommand.self, RemoveCommand.self, LimitsCommand.self, TopCommand.self,
+      SendCommand.self, ReceiveCommand.self,
     ])
 }
 

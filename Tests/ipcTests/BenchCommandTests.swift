@@ -1,0 +1,138 @@
+import Glibc
+import Interprocess
+import TestSupport
+import Testing
+
+@testable import ipc
+
+private let ipc = Package.program("ipc")
+
+@Suite("ipc bench", .blocking)
+struct BenchCommandTests {
+  private static let cellCount = BenchCell.all(cpus: MachineFacts.read().usableCPUs).count
+
+  @Test(
+    "--json has each field of each measurement, and values that can be",
+    arguments: [["pipe", "posix-message-queue"], ["file", "ring"], ["system-v-message-queue"], ["anonymous-memory"]])
+  func json(names: [String]) throws {
+    let run = try Command.run(ipc, ["bench", "--quick", "--json"] + names.flatMap { ["--via", $0] })
+    #expect(run.exitCode == 0 && run.errors.isEmpty, "\(run.errors)")
+    #expect(run.lines.count == names.count * Self.cellCount)
+    for line in run.lines {
+      let object = try #require(try? JSONObject(line))
+      #expect(names.contains(object.string("mechanism") ?? ""))
+      #expect(BenchCell.Pinning(rawValue: object.string("pinning") ?? "") != nil)
+      let measure = try #require(BenchCell.Measure(rawValue: object.string("measure") ?? ""))
+      let bytes = try #require(object.number("bytes"))
+      #expect((try #require(object.number("value"))) > 0)
+      // A little more than both processes can burn: the clocks are read one after the other.
+      #expect(0..<2.5 ~= (try #require(object.number("cpu"))))
+      switch measure {
+      case .roundTrip:
+        #expect(BenchCell.roundTripSizes.contains(Int(bytes)))
+        let (p50, p99) = (try #require(object.number("p50")), try #require(object.number("p99")))
+        let p999 = try #require(object.number("p999"))
+        #expect(p50 > 0 && p50 <= p99 && p99 <= p999)
+      case .throughput:
+        #expect(BenchCell.throughputSizes.contains(Int(bytes)))
+        #expect(!object.has("p50") && !object.has("p99") && !object.has("p999"))
+      }
+      let limit = Mechanism(rawValue: object.string("mechanism") ?? "")?.largestMessage ?? .max
+      if Int(bytes) > limit {
+        #expect(object.isNull("raw") && object.isNull("ratio"))
+      } else {
+        let (raw, ratio) = (try #require(object.number("raw")), try #require(object.number("ratio")))
+        #expect(raw > 0 && ratio > 0)
+      }
+    }
+  }
+
+  @Test("the table has a line for each measurement, and words on what to choose")
+  func table() throws {
+    let run = try Command.run(ipc, ["bench", "--quick", "--via", "unix-socket"])
+    #expect(run.exitCode == 0)
+    #expect(run.lines.count { $0.hasPrefix("unix-socket ") } == Self.cellCount)
+    #expect(run.lines.contains("To choose here:"))
+    for what in ["Small messages", "Large messages", "Strangers"] {
+      #expect(run.lines.contains { $0.hasPrefix("\(what): unix-socket; ") })
+    }
+    #expect(!run.output.contains("\r") && run.errors.isEmpty, "there is no progress where there is no terminal")
+  }
+
+  @Test("a message longer than the mechanism takes is shown as such")
+  func tooLong() throws {
+    let run = try Command.run(ipc, ["bench", "--quick", "--via", "system-v-message-queue"])
+    let lines = run.lines.filter { $0.contains("1 MiB one way") }
+    #expect(!lines.isEmpty && lines.allSatisfy { $0.contains("too long") })
+  }
+
+  @Test("SIGINT leaves what was measured, says how much that is, and leaves no queue")
+  func interrupted() throws {
+    let before = try Command.run("/usr/bin/ipcs", ["-q"]).output
+    let run = try Command.run(ipc, ["bench", "--json", "--via", "system-v-message-queue", "--via", "pipe"]) { id in
+      usleep(1_500_000)
+      kill(id, SIGINT)
+    }
+    #expect(run.exitCode == 130)
+    #expect(run.lines.allSatisfy { (try? JSONObject($0)) != nil })
+    #expect(run.lines.count < 2 * Self.cellCount)
+    #expect(run.errors == "ipc: interrupted: \(run.lines.count) of \(2 * Self.cellCount) measurements were made\n")
+    #expect(try Command.run("/usr/bin/ipcs", ["-q"]).output == before)
+  }
+
+  @Test(
+    "what makes no sense is one line on standard error, and nonzero",
+    arguments: [
+      (["bench", "--via", "rink"], 64, "did you mean ring?"),
+      (["bench", "--via", ""], 64, "there is no such mechanism"),
+      (["bench", "--html"], 64, "--html"),
+      (["bench", "extra"], 64, "Unexpected argument 'extra'"),
+      (["bench", "--html", "/nonexistent/report.html", "--via", "pipe"], 1, "/nonexistent/report.html"),
+    ] as [([String], CInt, String)])
+  func badInput(arguments: [String], exitCode: CInt, expected: String) throws {
+    let run = try Command.run(ipc, arguments)
+    #expect(run.exitCode == exitCode)
+    #expect(run.output.isEmpty)
+    #expect(run.errors.hasPrefix("ipc: ") && run.errors.contains(expected), "\(run.errors)")
+    #expect(run.errors.filter(\.isNewline).count == 1)
+  }
+
+  @Test("--html writes one well-formed file that asks for no other")
+  func html() throws {
+    let path = "/tmp/ipc-bench-\(UInt32.random(in: 0 ... .max)).html"
+    defer { unlink(path) }
+    let run = try Command.run(
+      ipc, ["bench", "--quick", "--json", "--via", "pipe", "--via", "posix-message-queue", "--html", path])
+    #expect(run.exitCode == 0, "\(run.errors)")
+    // An XML parser takes it but for the first line: each element is closed, each special letter escaped.
+    let script = """
+      import re, sys, xml.etree.ElementTree as tree
+      text = open(sys.argv[1], encoding="utf-8").read()
+      head, body = text.split("\\n", 1)
+      assert head == "<!DOCTYPE html>", head
+      page = tree.fromstring(body)
+      assert not re.search(r"(src|href)=|https?://|url\\(|@import", text)
+      names = [element.tag for element in page.iter()]
+      assert names.count("tr") == 1 + int(sys.argv[2]), names.count("tr")
+      # Bars of two sizes and two rates; of each mechanism its throughput and its spread.
+      assert names.count("svg") == 4 + 2 * 2, names.count("svg")
+      for element in page.iter():
+        for key in ("x", "y", "width", "height", "x1", "x2", "y1", "y2", "cx", "cy"):
+          if element.tag in ("rect", "line", "circle", "text") and key in element.attrib:
+            assert 0 <= float(element.attrib[key]) < 2000, (element.tag, element.attrib)
+      """
+    let check = try Command.run("/usr/bin/env", ["python3", "-c", script, path, String(run.lines.count)])
+    #expect(check.exitCode == 0, "\(check.errors)")
+  }
+
+  @Test("a peer that is not there is said, and is no failure")
+  func absentPeers() throws {
+    // Nothing can be compiled, and no Python run, where no program is found.
+    let run = try Command.run(
+      ipc, ["bench", "--quick", "--peers", "--via", "pipe"], environment: ["PATH": "/nonexistent"])
+    #expect(run.exitCode == 0, "\(run.errors)")
+    for name in ["zeromq", "nng", "boost-message-queue", "python-pipe"] {
+      #expect(run.lines.contains { $0.hasPrefix("\(name): not measured: ") }, "\(run.output)")
+    }
+  }
+}
