@@ -86,7 +86,7 @@ struct AsyncSemaphoreTests {
 
   /// Waiters give up at random moments, by cancellation or by timeout, while somebody releases.
   @Test(
-    "an acquire that is cancelled or times out never loses a release", .timeLimit(.minutes(1)), arguments: Kind.allCases
+    "an acquire that is cancelled or times out never loses a release", .timeLimit(.minutes(5)), arguments: Kind.allCases
   )
   func nothingIsLost(kind: Kind) async throws {
     let semaphore = try kind.semaphore(value: 0)

@@ -113,7 +113,7 @@ struct AsyncTests {
   }
 
   /// Receivers give up at random moments, by cancellation or by timeout, while messages come.
-  @Test("a receive that is cancelled or times out never loses a message", .timeLimit(.minutes(1)))
+  @Test("a receive that is cancelled or times out never loses a message", .timeLimit(.minutes(5)))
   func nothingIsLost() async throws {
     let queue = try SystemVMessageQueue()
     let id = queue.id
@@ -144,7 +144,7 @@ struct AsyncTests {
     #expect(seen.numbers == Array(0..<count))
   }
 
-  @Test("blocking receives with a timeout lose nothing either", .timeLimit(.minutes(1)))
+  @Test("blocking receives with a timeout lose nothing either", .timeLimit(.minutes(5)))
   func nothingIsLostBlocking() throws {
     let queue = try SystemVMessageQueue()
     let id = queue.id

@@ -27,8 +27,14 @@ struct ChannelConcurrencyTests {
   func closingBesideSend(_ mechanism: Mechanism) throws {
     let ends = try Ends(mechanism)
     let message = patterned(5_000_000, 4)
-    let sender = Background { try ends.first.send(message) }
-    usleep(30_000)
+    let hasBegun = Mutex(false)
+    let sender = Background {
+      hasBegun.withLock { $0 = true }
+      try ends.first.send(message)
+    }
+    while !hasBegun.withLock(\.self) { usleep(1000) }
+    // The channel says nothing of a send that is under way.
+    usleep(200_000)
     ends.first.close()
     usleep(30_000)
     #expect(try ends.second.receive(timeout: generous) == message, "\(mechanism)")

@@ -70,6 +70,8 @@ private struct Snippet {
     // An import stands outside of functions; its line stays, so that the others keep their numbers.
     let imports = code.filter { $0.hasPrefix("import ") }
     let body = code.map { $0.hasPrefix("import ") ? "" : $0 }.joined(separator: "\n")
+    // A program of its own.
+    if code.contains("@main") { return "\(imports.joined(separator: "\n"))\n\(place)\(body)\(end)" }
     let isAsync = code.contains { $0.contains("await ") }
     var parameters = Self.parameters
     if body.contains("queue.append") {
@@ -141,6 +143,7 @@ private struct Snippet {
         "-package-description-version", "6.2.0", "-I", "\(products)/Modules", "-I", manifest.lines.first ?? "",
         "-I", system, "-Xcc", "-fmodule-map-file=\(system)/module.modulemap",
         "-Xcc", "-fmodule-map-file=\(products)/CInterprocess.build/module.modulemap",
+        "-Xcc", "-fmodule-map-file=\(products)/CWorkers.build/module.modulemap",
       ] + sources, timeout: .seconds(120))
   }
 }
