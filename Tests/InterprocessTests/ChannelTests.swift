@@ -66,6 +66,23 @@ struct ChannelTests {
     #expect(throws: ChannelError.self) { try ends.first.receive() }
   }
 
+  @Test("closing removes a System V queue that is empty: its receiver may be killed before it does")
+  func emptyQueue() throws {
+    var pair = try Channel.pair(over: .systemVMessageQueue)
+    let end = try pair.takeFirst()
+    let numbers = end.description[3..<7]
+    let there = SystemVMessageQueue(
+      id: numbers.reversed().reduce(0) { $0 << 8 | CInt($1) })
+    let first = try Channel(end)
+    let second = try Channel(pair.takeSecond())
+    try first.send([1])
+    #expect(try second.receive(timeout: generous) == [1])
+    #expect(try there.status().messages == 0)
+    first.close()
+    #expect(throws: InterprocessError.self) { try there.status() }
+    #expect(try second.receive(timeout: generous) == nil)
+  }
+
   @Test("a slow receiver makes the sender wait, and a wait ends with its timeout", arguments: Mechanism.allCases)
   func backPressure(_ mechanism: Mechanism) throws {
     let ends = try Ends(mechanism)

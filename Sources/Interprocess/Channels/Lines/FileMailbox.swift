@@ -53,13 +53,19 @@ struct FileCircle: ~Copyable, Sendable {
     allowed = min(Self.capacity, allowed + mine.take())
   }
 
+  /// Waits until there may be something to move, or the peer has gone.
   func wait(by deadline: Deadline) throws(InterprocessError) -> Bool {
-    try mine.descriptor.wait(until: .readable, by: deadline)
+    if peerHasGone { return true }
+    return try mine.descriptor.wait(until: .readable, by: deadline)
   }
 
   nonisolated(nonsending) func wait(by deadline: Deadline) async throws {
+    if peerHasGone { return }
     try await mine.descriptor.suspend(until: .readable, by: deadline)
   }
+
+  /// Looked at last before waiting: move(atMost:_:) may have taken the wake-up after it looked.
+  private var peerHasGone: Bool { peer.state != .lives }
 }
 
 /// Counts bytes of a file for one of its sides, in the kernel.

@@ -115,9 +115,16 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
   }
 
   func close(whileReceiving isReceiving: Bool) {
-    // The receiver removes the queue; if there is none any more, nobody else will.
+    // Whoever still has something to receive removes the queue. There may be nobody any more, or somebody who is killed
+    // before coming to it: so this side does where nothing is left, and to the receiver that is the end.
     peer.look()
-    if peer.state != .lives { msgctl(id, IPC_RMID, nil) }
+    if peer.state != .lives || isEmpty { msgctl(id, IPC_RMID, nil) }
+  }
+
+  /// Whether everything sent was received.
+  private var isEmpty: Bool {
+    var status = msqid_ds()
+    return msgctl(id, IPC_STAT, &status) == 0 && status.msg_qnum == 0
   }
 
   func peerEnded() { msgctl(id, IPC_RMID, nil) }
