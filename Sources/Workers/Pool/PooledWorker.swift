@@ -48,8 +48,15 @@ final class PooledWorker: Sendable {
   }
 
   /// Gives the worker, before a call is sent, the memory in which the call's arguments lie.
-  func lend(_ leases: [ArenaLease]) {
-    if leases.isEmpty { return }
+  func lend(_ loans: CallLoans, to call: CallID) {
+    if !loans.leases.isEmpty { lend(loans.leases) }
+    for descriptor in loans.passed?.fileDescriptors ?? [] {
+      try? control.write(
+        ControlWord.descriptor(UInt64(call.rawValue)).bytes, passing: [descriptor], timeout: .seconds(1))
+    }
+  }
+
+  private func lend(_ leases: [ArenaLease]) {
     let new = state.withLock { state in
       state.leases = leases
       return leases.filter { state.knownBlocks.insert($0.block.id).inserted }
@@ -59,6 +66,30 @@ final class PooledWorker: Sendable {
       try? control.write(
         ControlWord.block(lease.block.id).bytes, passing: [lease.block.readOnly.fileDescriptor], timeout: .seconds(1))
     }
+  }
+
+  /// The descriptors of the values in a result, which were sent before it.
+  ///
+  /// - Returns: `nil` when they were not.
+  func descriptors(of call: CallID, _ result: [UInt8]) -> ArrivedDescriptors? {
+    var reader = FrameReader(result)
+    guard let count = try? reader.number(), count > 0 else { return nil }
+    var numbers: [CInt] = []
+    var rest: [UInt8] = []
+    while numbers.count < count {
+      var received = ReceivedDescriptors()
+      guard let bytes = try? control.read(upTo: 1024, receiving: &received, timeout: .zero), !bytes.isEmpty else {
+        break
+      }
+      rest += bytes
+      for case .descriptor(let owner) in ControlWord.takeAll(from: &rest) {
+        guard let descriptor = received.takeFirst() else { break }
+        // What an earlier call left is closed.
+        if owner == UInt64(call.rawValue) { numbers.append(descriptor.release().rawValue) }
+      }
+    }
+    let arrived = ArrivedDescriptors(adopting: numbers)
+    return numbers.count == count ? arrived : nil
   }
 
   /// A block of the arena will not be used again.
