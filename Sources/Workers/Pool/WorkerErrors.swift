@@ -22,6 +22,9 @@ public struct WorkerCrash: Error, Sendable {
 
   public let outOfMemory: OutOfMemory
 
+  /// Which element of a chunk was being computed; `nil` when none was, or nobody knows.
+  var element: Int? = nil
+
   /// Whether it died because memory ran out.
   public enum OutOfMemory: Hashable, Sendable {
     case yes
