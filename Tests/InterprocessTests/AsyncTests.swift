@@ -118,13 +118,10 @@ struct AsyncTests {
     let queue = try SystemVMessageQueue()
     let id = queue.id
     defer { try? queue.remove() }
-    let count: Int32 = 2000
+    let count: Int32 = 1000
     let seen = Seen()
     let sender = Background {
-      for number in 0..<count {
-        try SystemVMessageQueue(id: id).send(withUnsafeBytes(of: number, Array.init), type: 1, timeout: generous)
-        if number.isMultiple(of: 3) { usleep(50) }
-      }
+      for number in 0..<count { try Self.sendIntoEmpty(id, number) }
     }
     let deadline = ContinuousClock.now + .seconds(40)
     while seen.numbers.count < count, ContinuousClock.now < deadline {
@@ -144,17 +141,23 @@ struct AsyncTests {
     #expect(seen.numbers == Array(0..<count))
   }
 
+  /// Sends once there is nothing to receive, so that receivers wait for it, and give up as it comes.
+  private static func sendIntoEmpty(_ id: CInt, _ number: Int32) throws {
+    let queue = SystemVMessageQueue(id: id)
+    let deadline = ContinuousClock.now + generous
+    while try queue.status().messages > 0, ContinuousClock.now < deadline { usleep(20) }
+    usleep(UInt32.random(in: 0...300))
+    try queue.send(withUnsafeBytes(of: number, Array.init), type: 1, timeout: generous)
+  }
+
   @Test("blocking receives with a timeout lose nothing either")
   func nothingIsLostBlocking() throws {
     let queue = try SystemVMessageQueue()
     let id = queue.id
     defer { try? queue.remove() }
-    let count: Int32 = 2000
+    let count: Int32 = 1000
     let sender = Background {
-      for number in 0..<count {
-        try SystemVMessageQueue(id: id).send(withUnsafeBytes(of: number, Array.init), type: 1, timeout: generous)
-        if number.isMultiple(of: 3) { usleep(50) }
-      }
+      for number in 0..<count { try Self.sendIntoEmpty(id, number) }
     }
     var seen: [Int32] = []
     let deadline = ContinuousClock.now + .seconds(40)
