@@ -9,7 +9,7 @@ public import SystemPackage
 ///
 /// ## Who initialises it
 /// `semget` creates a set with values nobody has chosen, and setting them is a second call; a process that opens the set
-/// in between would use it too early. ``init(creatingIfAbsent:values:permissions:)`` closes the gap as Stevens does: the
+/// in between would use it too early. `init(creatingIfAbsent:values:permissions:)` closes the gap as Stevens does: the
 /// creator ends with an operation, which sets the time of the last one (`sem_otime`), and an opener waits until it is
 /// set. A creator that does not know the custom leaves it at zero, so an opener waits no longer than two seconds, and
 /// takes the values that it finds then. Where nobody has set any, the creator died in between, or is stopped: that is an
