@@ -6,7 +6,8 @@ extension Channel {
   /// - Throws: ``ChannelError/Code/malformedMessage`` when it came from another process, and is incomplete.
   public convenience init(_ end: consuming ChannelEndpoint, _ options: Options = .init()) throws(ChannelError) {
     switch end.mechanism {
-    case .pipe, .namedPipe: try self.init(pipes: end, options)
+    case .pipe: try self.init(pipes: end, PipeCalls.self, options)
+    case .namedPipe: try self.init(pipes: end, FIFOCalls.self, options)
     case .socketPair, .unixSocket: try self.init(socket: end, options)
     case .posixMessageQueue: try self.init(posixQueues: end, options)
     case .systemVMessageQueue: try self.init(systemVQueues: end, options)
@@ -50,14 +51,16 @@ extension Channel {
     }
   }
 
-  private convenience init(pipes end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
+  private convenience init<Calls: StreamCalls>(
+    pipes end: consuming ChannelEndpoint, _: Calls.Type, _ options: Options
+  ) throws(ChannelError) {
     let mechanism = end.mechanism
     guard let reader = end.descriptors.takeFirst(), let writer = end.descriptors.takeFirst() else {
       throw .missingDescriptors
     }
     try self.init(
-      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<PipeCalls>(descriptor: writer)),
-      StreamIncomingLine(DescriptorSource<PipeCalls>(descriptor: reader)), nil)
+      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<Calls>(descriptor: writer)),
+      StreamIncomingLine(DescriptorSource<Calls>(descriptor: reader)), nil)
   }
 
   private convenience init(socket end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
