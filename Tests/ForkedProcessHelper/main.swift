@@ -69,6 +69,8 @@ func scenario(_ name: String) throws {
     do { try pipe.writer.write([1, 2, 3]) } catch { say("\(error)") }
   case "undo":
     try semaphoreUndo()
+  case "codec-claims":
+    try codecClaims()
   case "half-way":
     try initializersThatFailHalfWay()
   default:

@@ -97,6 +97,10 @@ extension Channel {
     let peer = try end.takeLife()
     guard end.numbers.count == 2 else { throw .missingDescriptors }
     let (there, back) = (end.numbers[0], end.numbers[1])
+    if end.madeQueues == nil {
+      // What a stranger says are ids, in whose queues this process reads and which it removes.
+      for id in end.numbers { try peer.checkMaker(ofQueue: id) }
+    }
     try self.init(
       adopting: .systemVMessageQueue, options,
       SystemVQueueOutgoingLine(id: end.isFirst ? there : back, peer),
@@ -107,7 +111,7 @@ extension Channel {
     let isSender = end.isFirst
     let peer = try end.takeLife()
     let circle = try FileCircle(&end.descriptors, isSender: isSender, peer)
-    let wake = { @Sendable [mine = circle.mine] in mine.wakeUp() }
+    let wake = circle.wake
     if isSender {
       try self.init(
         adopting: .file, options, StreamOutgoingLine(FileSink(circle: circle), wake: wake), nil, peer)
