@@ -7,8 +7,10 @@ import SystemPackage
 final class ControlLine: Sendable {
   private struct Outgoing {
     let word: ControlWord
-    /// Whose descriptor goes along.
-    let block: ArenaBlock?
+    /// Goes along.
+    let descriptor: FileDescriptor?
+    /// Keeps it open.
+    let owner: (any Sendable)?
   }
 
   private struct State: ~Copyable {
@@ -24,12 +26,15 @@ final class ControlLine: Sendable {
     state = Mutex(State(socket: socket))
   }
 
+  /// - Parameters:
+  ///   - descriptor: goes along.
+  ///   - owner: keeps it open.
   /// - Returns: whether it was sent, or will be; not when the worker is gone, or may be sent no more descriptors.
   @discardableResult
-  func send(_ word: ControlWord, _ block: ArenaBlock? = nil) -> Bool {
+  func send(_ word: ControlWord, _ descriptor: FileDescriptor? = nil, of owner: (any Sendable)? = nil) -> Bool {
     state.withLock { state in
       let isFirst = state.outbox.isEmpty
-      state.outbox.append(Outgoing(word: word, block: block))
+      state.outbox.append(Outgoing(word: word, descriptor: descriptor, owner: owner))
       return isFirst ? flush(&state) : true
     }
   }
@@ -40,7 +45,7 @@ final class ControlLine: Sendable {
     while let next = state.outbox.first {
       do throws(InterprocessError) {
         try state.socket?.write(
-          next.word.bytes, passing: next.block.map { [$0.readOnly.fileDescriptor] } ?? [], timeout: .zero)
+          next.word.bytes, passing: next.descriptor.map { [$0] } ?? [], timeout: .zero)
       } catch {
         if error.isTimeout {
           awaitRoom(&state)
@@ -59,6 +64,11 @@ final class ControlLine: Sendable {
       guard case .success = outcome else { return }
       self?.state.withLock { state in _ = self?.flush(&state) }
     }
+  }
+
+  /// Reads what the worker has sent; `nil` when there is nothing.
+  func tryRead(receiving received: inout ReceivedDescriptors) -> [UInt8]? {
+    state.withLock { try? $0.socket?.read(upTo: 1024, receiving: &received, timeout: .zero) }
   }
 
   /// The worker is gone.

@@ -127,7 +127,7 @@ extension PoolCore {
       worker.call = id
       return worker.isRead
     }
-    worker.lend(call.leases)
+    worker.lend(call.loans, to: id)
     worker.send(call.frame) { [weak self] in self?.notSent(id, to: worker) }
     if !isRead { state.withLock { $0.toRead.append(worker) } }
   }
@@ -157,7 +157,8 @@ extension PoolCore {
     guard let call else { return }
     if call.isMeasured { observer.answered(call, isSuccess: outcome == .reply) }
     switch outcome {
-    case .reply: call.complete(.frame(call.takeReply() ?? []))
+    case .reply:
+      call.complete(call.takeReply().map { .reply($0) } ?? .failure(FrameReader.Malformed()))
     case .granted(let worker): call.complete(.granted(worker))
     case .crashed(let worker): call.complete(.failure(crash(of: worker, call)))
     case .workerLost, .leaseLost: call.complete(.failure(WorkerLost(call: call.name)))

@@ -9,31 +9,32 @@ extension PoolCore: WorkerCaller {
   private static let longestLook = Duration.microseconds(50)
 
   func call(
-    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ leases: [ArenaLease]
-  ) async throws -> [UInt8] {
+    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
+  ) async throws -> CallReply {
     let options = CallOptions.current
     switch target {
-    case .any: return try await call(.any, name: name, frame: frame, leases, options)
+    case .any: return try await call(.any, name: name, frame: frame, loans, options)
     case .held(let lease):
-      return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, leases, options)
+      return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, loans, options)
     case .local: throw WorkerCallError("this actor is in no pool")
     }
   }
 
   func call(
-    _ target: CallTarget, name: String, frame: [UInt8], _ leases: [ArenaLease], _ options: CallOptions
-  ) async throws -> [UInt8] {
-    let answer = await answer(name: name, frame: frame, leases, options) { .submit($0, options.request(target)) }
+    _ target: CallTarget, name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
+  ) async throws -> CallReply {
+    let answer = await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(target)) }
     switch answer {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
-    case .frame(let frame):
-      guard let (kind, _) = Frame.head(of: frame), kind == .result || kind == .error else {
-        throw FrameReader.Malformed()
+    case .reply(let reply):
+      switch Frame.head(of: reply.frame)?.kind {
+      case .result, .sharedResult: return reply
+      case .error:
+        var reader = FrameReader(reply.frame)
+        throw try WireError.read(&reader)
+      default: throw FrameReader.Malformed()
       }
-      if kind == .result { return frame }
-      var reader = FrameReader(frame)
-      throw try WireError.read(&reader)
     }
   }
 
@@ -41,7 +42,7 @@ extension PoolCore: WorkerCaller {
   func hold(_ options: CallOptions) async throws -> LeaseID {
     let priority = options.request(.any).priority
     var id = CallID(rawValue: 0)
-    let answer = await answer(name: "withWorker", frame: [], [], options) { call in
+    let answer = await answer(name: "withWorker", frame: [], .init(), options) { call in
       id = call
       return .hold(call, priority)
     }
@@ -50,7 +51,7 @@ extension PoolCore: WorkerCaller {
   }
 
   private func answer(
-    name: String, frame: [UInt8], _ leases: [ArenaLease], _ options: CallOptions, _ event: (CallID) -> PoolEvent
+    name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions, _ event: (CallID) -> PoolEvent
   ) async -> PendingCall.Answer {
     if Task.isCancelled { return .failure(CancellationError()) }
     let id = state.withLock { state in
@@ -58,7 +59,7 @@ extension PoolCore: WorkerCaller {
       return CallID(rawValue: state.lastCall)
     }
     let call = PendingCall(
-      id, name: name, deadline: options.deadline, frame: frame, leases: leases, onReport: CallOptions.onReport)
+      id, name: name, deadline: options.deadline, frame: frame, loans: loans, onReport: CallOptions.onReport)
     for worker in feedAndCarryOut(event(id), { $0.calls[id] = call }) { lookForReply(worker, to: call) }
     if let answer = call.answer { return answer }
     return await withTaskCancellationHandler {
@@ -167,7 +168,14 @@ extension PoolCore: WorkerCaller {
       worker.state.withLock { $0.leases }.first { $0.block.id == number }?.keep()
       worker.state.withLock { _ = $0.knownBlocks.remove(number) }
       return true
-    case .result, .error:
+    case .result, .error, .sharedResult:
+      var arrived: ArrivedDescriptors?
+      if kind == .sharedResult {
+        guard worker.state.withLock({ $0.call == id }), let all = worker.descriptors(of: id, frame) else {
+          return false
+        }
+        arrived = all
+      }
       let leases = worker.state.withLock { state -> [ArenaLease]? in
         guard state.call == id else { return nil }
         state.call = nil
@@ -175,7 +183,7 @@ extension PoolCore: WorkerCaller {
         return state.leases
       }
       guard leases != nil else { return false }
-      state.withLock { $0.calls[id] }?.keep(frame)
+      state.withLock { $0.calls[id] }?.keep(CallReply(frame: frame, arrived: arrived))
       recycleIfDue(worker)
       feed(.reply(worker.id, id))
       return true

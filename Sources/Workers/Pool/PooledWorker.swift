@@ -52,15 +52,45 @@ final class PooledWorker: Sendable {
   func cancel(_ call: CallID) { control.send(.cancel(UInt64(call.rawValue))) }
 
   /// Gives the worker, before a call is sent, the memory in which the call's arguments lie. It waits for that.
-  func lend(_ leases: [ArenaLease]) {
-    if leases.isEmpty { return }
+  func lend(_ loans: CallLoans, to call: CallID) {
+    if !loans.leases.isEmpty { lend(loans.leases) }
+    guard let passed = loans.passed else { return }
+    for descriptor in passed.fileDescriptors {
+      control.send(.descriptor(UInt64(call.rawValue)), descriptor, of: passed)
+    }
+  }
+
+  private func lend(_ leases: [ArenaLease]) {
     let new = state.withLock { state in
       state.leases = leases
       return leases.filter { state.knownBlocks.insert($0.block.id).inserted }
     }
-    for lease in new where !control.send(.block(lease.block.id), lease.block) {
-      _ = state.withLock { $0.knownBlocks.remove(lease.block.id) }
+    for block in new.lazy.map(\.block)
+    where !control.send(.block(block.id), block.readOnly.fileDescriptor, of: block) {
+      _ = state.withLock { $0.knownBlocks.remove(block.id) }
     }
+  }
+
+  /// The descriptors of the values in a result, which were sent before it.
+  ///
+  /// - Returns: `nil` when they were not.
+  func descriptors(of call: CallID, _ result: [UInt8]) -> ArrivedDescriptors? {
+    var reader = FrameReader(result)
+    guard let count = try? reader.number(), count > 0 else { return nil }
+    var numbers: [CInt] = []
+    var rest: [UInt8] = []
+    while numbers.count < count {
+      var received = ReceivedDescriptors()
+      guard let bytes = control.tryRead(receiving: &received), !bytes.isEmpty else { break }
+      rest += bytes
+      for case .descriptor(let owner) in ControlWord.takeAll(from: &rest) {
+        guard let descriptor = received.takeFirst() else { break }
+        // What an earlier call left is closed.
+        if owner == UInt64(call.rawValue) { numbers.append(descriptor.release().rawValue) }
+      }
+    }
+    let arrived = ArrivedDescriptors(adopting: numbers)
+    return numbers.count == count ? arrived : nil
   }
 
   /// A block of the arena will not be used again.

@@ -66,21 +66,6 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
     try await CallOptions.$current.withValue(options) { try await body(try proxy(.any)) }
   }
 
-  /// Makes calls, and hears what they report while they run, by ``WorkerContext/report(_:)``.
-  ///
-  /// - Parameters:
-  ///   - reports: what they report.
-  ///   - onReport: called for each, in order, and soon: the worker waits for it.
-  nonisolated(nonsending) public func run<Report: Decodable & Sendable, Result>(
-    reports: Report.Type, options: CallOptions = .init(), onReport: @escaping @Sendable (Report) -> Void,
-    _ body: nonisolated(nonsending) (Worker) async throws -> Result
-  ) async throws -> Result {
-    let decode = { @Sendable (frame: [UInt8]) in
-      if let report = try? FrameReader(frame).rest(Report.self) { onReport(report) }
-    }
-    return try await CallOptions.$onReport.withValue(decode) { try await run(options: options, body) }
-  }
-
   /// Holds one worker, with its state, for the calls of `body` alone.
   ///
   /// - Throws: as ``run(options:_:)`` does; once the worker has died every further call throws ``WorkerLost``.

@@ -95,6 +95,32 @@ struct WorkerPoolTests {
     }
   }
 
+  @Test("reports are a sequence that ends with the call, and one of another type is an error")
+  func reportSequence() async throws {
+    try await withWorkerPool(of: Subject.self, count: 1) { pool in
+      let seen = Mutex<[Int]>([])
+      let count = try await pool.run(reports: Int.self) {
+        try await $0.report(100)
+      } listening: { reports in
+        for await number in reports { seen.withLock { $0.append(number) } }
+      }
+      #expect(count == 100 && seen.withLock { $0 } == Array(0..<100))
+      await #expect(throws: DecodingError.self) {
+        try await pool.run(reports: String.self) {
+          try await $0.report(3)
+        } listening: { _ in
+        }
+      }
+      await #expect(throws: CancellationError.self) {
+        try await pool.run(reports: Int.self) {
+          try await $0.report(3)
+        } listening: { _ in
+          throw CancellationError()
+        }
+      }
+    }
+  }
+
   @Test("reports come in order while the call runs")
   func reports() async throws {
     try await withWorkerPool(of: Subject.self, count: 1) { pool in
