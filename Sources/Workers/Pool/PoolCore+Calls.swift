@@ -83,9 +83,13 @@ extension PoolCore: WorkerCaller {
     let end = ContinuousClock.now + Self.longestLook
     var looks = 0
     while call.answer == nil {
-      if let frame = try? worker.channel.tryReceive() {
-        guard handle(frame, from: worker) else { break }
-        continue
+      do {
+        if let frame = try worker.channel.tryReceive() {
+          guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
+          continue
+        }
+      } catch {
+        return endReading(worker, isViolation: error.code == .malformedMessage)
       }
       looks += 1
       if looks & 15 == 0, ContinuousClock.now > end { break }
@@ -104,36 +108,37 @@ extension PoolCore: WorkerCaller {
 
   /// Has a task read a worker's channel for as long as something is to come.
   func startReading(_ worker: PooledWorker) {
-    let isFirst = worker.state.withLock { state in
-      if state.isRead { return false }
+    worker.state.withLock { state in
+      if state.isRead || state.isClosed { return }
       state.isRead = true
-      return true
+      state.reader = Task.detached { await self.read(worker) }
     }
-    if isFirst { Task.detached { await self.read(worker) } }
   }
 
   private func read(_ worker: PooledWorker) async {
     while true {
       do {
-        guard let frame = try await worker.channel.receive() else { break }
-        guard handle(frame, from: worker) else {
-          feed(.protocolViolation(worker.id))
-          break
-        }
+        guard let frame = try await worker.channel.receive() else { return endReading(worker, isViolation: false) }
+        guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
       } catch {
-        if let error = error as? ChannelError, error.code == .malformedMessage { feed(.protocolViolation(worker.id)) }
-        break
+        let error = error as? ChannelError
+        return endReading(worker, isViolation: error?.code == .malformedMessage || error?.code == .messageTooLarge)
       }
       let isDone = worker.state.withLock { state in
         guard state.call == nil, state.isReady, state.ending == nil else { return false }
         state.isRead = false
+        state.reader = nil
         return true
       }
       if isDone { return }
     }
-    // The channel is at its end: the process will be, or is. `isRead` stays, as there is nothing more to read.
+  }
+
+  /// The channel is at its end, or what comes from it is worth nothing. `isRead` stays: there is nothing more to read.
+  private func endReading(_ worker: PooledWorker, isViolation: Bool) {
     worker.state.withLock { $0.isAtEnd = true }
-    finish(worker)
+    if finish(worker) { return }
+    feed(isViolation ? .protocolViolation(worker.id) : .channelEnded(worker.id))
   }
 
   /// Takes what a worker sent.
@@ -154,8 +159,9 @@ extension PoolCore: WorkerCaller {
       }
       return isFirst
     case .report:
-      guard worker.state.withLock({ $0.call == id }), let call = state.withLock({ $0.calls[id] }) else { return false }
-      call.onReport?(frame)
+      guard worker.state.withLock({ $0.call == id }) else { return false }
+      // A call past its deadline is answered already, and may still report.
+      state.withLock { $0.calls[id] }?.onReport?(frame)
       return true
     case .kept:
       // An argument of the call that it runs; of others it has none.

@@ -80,8 +80,9 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 
   /// How a pool is shut down.
   public enum Shutdown: Hashable, Sendable {
-    /// Calls that were made are answered, for so long; what is left then is cancelled.
-    case drain(within: Duration? = nil)
+    /// Calls that were made are answered, for so long; what is left then is cancelled. `nil` waits for as long as they
+    /// take, for ever where one never ends.
+    case drain(within: Duration? = .seconds(30))
     /// Calls that wait are refused, and those that run are cancelled.
     case cancel
   }
@@ -102,7 +103,8 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 /// - Parameters:
 ///   - worker: the actor whose calls run in the workers.
 ///   - count: how many workers there are; unless given, what `configuration` says.
-/// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled.
+/// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled; those that
+///   run when it returns have 30 seconds to end.
 nonisolated(nonsending) public func withWorkerPool<Worker: WorkerActor, Result>(
   of worker: Worker.Type, count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
   _ body: nonisolated(nonsending) (WorkerPool<Worker>) async throws -> Result
