@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -102,6 +103,12 @@ struct watched {
 
 static int watching = -1;
 
+enum { most_queues = 8 };
+static int doomed_queues[most_queues];
+static int doomed_queue_count;
+
+void cw_remove_queue(int id) { msgctl(id, IPC_RMID, NULL); }
+
 static void *watch(void *unused) {
   (void)unused;
   while (true) {
@@ -112,7 +119,10 @@ static void *watch(void *unused) {
     }
     struct watched *watched = event.data.ptr;
     // The parent has ended. Nobody can block this signal, nor keep it from the threads.
-    if (!watched) kill(getpid(), SIGKILL);
+    if (!watched) {
+      for (int index = 0; index < doomed_queue_count; index++) cw_remove_queue(doomed_queues[index]);
+      kill(getpid(), SIGKILL);
+    }
     if (watched && !watched->ready(watched->context)) {
       epoll_ctl(watching, EPOLL_CTL_DEL, watched->descriptor, NULL);
       free(watched);
@@ -120,7 +130,9 @@ static void *watch(void *unused) {
   }
 }
 
-int cw_watch_parent(int pidfd) {
+int cw_watch_parent(int pidfd, const int *queues, int count) {
+  doomed_queue_count = count < most_queues ? count : most_queues;
+  for (int index = 0; index < doomed_queue_count; index++) doomed_queues[index] = queues[index];
   watching = epoll_create1(EPOLL_CLOEXEC);
   if (watching < 0) return -1;
   struct epoll_event event = {.events = EPOLLIN};

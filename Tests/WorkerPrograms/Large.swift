@@ -1,5 +1,6 @@
 import Distributed
 import Glibc
+public import Interprocess
 public import Workers
 
 /// What the tests of large arguments call.
@@ -35,6 +36,24 @@ public distributed actor Large: WorkerActor {
     var copy = bytes
     for index in copy.indices { copy[index] &+= 1 }
     return [copy[0], bytes[0]]
+  }
+
+  /// Doubles the elements where they are.
+  public distributed func double(_ first: SharedArray<Double>, _ second: SharedArray<Double>) {
+    for array in [first, second] { for index in array.indices { array[index] *= 2 } }
+  }
+
+  public distributed func shared(_ count: Int) throws -> [SharedArray<Int32>] {
+    [try SharedArray(repeating: 1, count: count), try SharedArray(repeating: 2, count: count)]
+  }
+  public distributed func same(_ array: SharedArray<Double>) -> SharedArray<Double> { array }
+  public distributed func descriptors() -> Int { Int(run("ls /proc/\(getpid())/fd | wc -l")) ?? -1 }
+
+  /// Ends its worker until that has been done twice.
+  public distributed func dieFirst(_ array: SharedArray<Double>) {
+    if array[0] == 3 { return }
+    array[0] += 1
+    kill(getpid(), SIGKILL)
   }
 
   public distributed func die(_ bytes: [UInt8]) { kill(getpid(), SIGKILL) }

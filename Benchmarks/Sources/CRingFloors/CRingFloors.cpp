@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <linux/futex.h>
 #include <new>
 #include <sched.h>

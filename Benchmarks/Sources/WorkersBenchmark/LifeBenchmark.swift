@@ -81,13 +81,17 @@ struct LifeBenchmark {
 
   private func large(_ table: inout Table) async throws {
     let numbers = [Double](repeating: 1, count: 128 << 17)
-    var times: [Double] = []
+    let shared = try SharedArray(repeating: 1.0, count: 128 << 17)
+    var copied: [Double] = []
+    var passed: [Double] = []
     try await withWorkerPool(of: Subject.self, count: 1) { pool in
       for _ in 0..<(rounds + 2) {
-        times.append(try await time { _ = try await pool.run { try await $0.sum(numbers) } })
+        copied.append(try await time { _ = try await pool.run { try await $0.sum(numbers) } })
+        passed.append(try await time { _ = try await pool.run { try await $0.first(of: shared) } })
       }
     }
-    table.add("128 MB argument, warm, ms", Array(times.dropFirst(2)).percentile(0.5) * 1e3, .atMost(25))
+    table.add("128 MB argument, warm, ms", Array(copied.dropFirst(2)).percentile(0.5) * 1e3, .atMost(25))
+    table.add("the same as a SharedArray, us", Array(passed.dropFirst(2)).percentile(0.5) * 1e6, .atMost(100))
   }
 
   private static func processorSeconds(_ process: pid_t) -> Double {

@@ -9,6 +9,7 @@ distributed actor Subject: WorkerActor {
 
   distributed func nothing() {}
   distributed func sum(_ numbers: [Double]) -> Double { numbers.first ?? 0 }
+  distributed func first(of numbers: SharedArray<Double>) -> Double { numbers[0] }
   distributed func process() -> Int32 { getpid() }
   distributed func crash() { kill(getpid(), SIGKILL) }
 }

@@ -48,8 +48,10 @@ int cw_move_descriptor_up(int descriptor);
 // What is opened later must not become somebody's standard output.
 void cw_fill_standard_descriptors(void);
 int cw_open_here(void);
-// Kills this process when the process of the pidfd ends, whatever its other threads do.
-int cw_watch_parent(int pidfd);
+// Kills this process when the process of the pidfd ends, whatever its other threads do, and before that removes these
+// queues of System V, at most 8.
+int cw_watch_parent(int pidfd, const int *queues, int count);
+void cw_remove_queue(int id);
 // Has the watching thread call `ready` whenever the descriptor is readable or hung up, until it returns false.
 int cw_watch_descriptor(int descriptor, bool (*ready)(void *), void *context);
 

@@ -39,6 +39,9 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
   /// The descriptors to pass to the process that is to open this end. They are this end's still.
   public var fileDescriptors: [FileDescriptor] { descriptors.fileDescriptors }
 
+  /// The queues of System V that would stay if everybody who knows of them were killed.
+  package var queueIDs: [CInt] { mechanism == .systemVMessageQueue ? numbers : [] }
+
   /// What to tell the process that is to open this end.
   public var description: [UInt8] {
     var bytes = [Self.version, isFirst ? 1 : 0, UInt8(numbers.count)]

@@ -1,7 +1,7 @@
 import CInterprocess
 import Glibc
 import Synchronization
-import SystemPackage
+package import SystemPackage
 
 /// The descriptor behind a value that can travel in messages, open as long as somebody refers to it.
 final class PassableDescriptor: Sendable {
@@ -11,8 +11,10 @@ final class PassableDescriptor: Sendable {
 }
 
 /// The descriptors of one message while its value is encoded. The value's bytes have each one's number in this list.
-final class PassedDescriptors: Sendable {
+package final class PassedDescriptors: Sendable {
   private let passed = Mutex<[PassableDescriptor]>([])
+
+  package init() {}
 
   /// - Returns: the number by which the other side finds it.
   func append(_ descriptor: PassableDescriptor) -> Int {
@@ -22,19 +24,24 @@ final class PassedDescriptors: Sendable {
     }
   }
 
+  package var count: Int { passed.withLock { $0.count } }
+
   /// Open as long as this list is there.
-  var fileDescriptors: [FileDescriptor] { passed.withLock { $0.map { $0.descriptor.fileDescriptor } } }
+  package var fileDescriptors: [FileDescriptor] { passed.withLock { $0.map { $0.descriptor.fileDescriptor } } }
 }
 
 /// The descriptors that came with a message while its value is decoded; those that nobody took are closed with it.
-final class ArrivedDescriptors: Sendable {
+package final class ArrivedDescriptors: Sendable {
   private let arrived: Mutex<[CInt?]>
 
-  init(_ received: consuming ReceivedDescriptors) {
+  package init(_ received: consuming ReceivedDescriptors) {
     var numbers: [CInt?] = []
     while let descriptor = received.takeFirst() { numbers.append(descriptor.release().rawValue) }
     arrived = Mutex(numbers)
   }
+
+  /// Owns these from now on.
+  package init(adopting numbers: [CInt]) { arrived = Mutex(numbers) }
 
   deinit {
     for case let number? in takeAll() { close(number) }
@@ -62,6 +69,6 @@ final class ArrivedDescriptors: Sendable {
 
 extension CodingUserInfoKey {
   // Failable for the protocol's sake: there is no string that it refuses.
-  static let passedDescriptors = CodingUserInfoKey(rawValue: "interprocess.passed").unsafelyUnwrapped
-  static let arrivedDescriptors = CodingUserInfoKey(rawValue: "interprocess.arrived").unsafelyUnwrapped
+  package static let passedDescriptors = CodingUserInfoKey(rawValue: "interprocess.passed").unsafelyUnwrapped
+  package static let arrivedDescriptors = CodingUserInfoKey(rawValue: "interprocess.arrived").unsafelyUnwrapped
 }

@@ -1,17 +1,17 @@
-/// A shared array travels in a ``Channel``'s messages, over a mechanism that carries descriptors: both sides then share
-/// the elements. It is written as a map: the number of its descriptor among the message's, and what its header says.
+/// A shared array travels in a ``Channel``'s messages, over a mechanism that carries descriptors, and as an argument or a
+/// result of a worker's call: both sides then share the elements. It is written as a map: the number of its descriptor among the message's, and what its header says.
 extension SharedArray: Codable {
   private enum CodingKeys: String, CodingKey {
     case descriptor, stride, count
   }
 
-  /// - Throws: `EncodingError` outside of a channel, and for an array in memory that cannot be passed.
+  /// - Throws: `EncodingError` outside of these, and for an array in memory that cannot be passed.
   public func encode(to encoder: any Encoder) throws {
     func refused(_ reason: String) -> EncodingError {
       .invalidValue(self, EncodingError.Context(codingPath: encoder.codingPath, debugDescription: reason))
     }
     guard let passed = encoder.userInfo[.passedDescriptors] as? PassedDescriptors else {
-      throw refused("a SharedArray travels in the messages of a Channel only")
+      throw refused("a SharedArray travels in the messages of a Channel, and in the calls of a worker, only")
     }
     guard let passable else {
       throw refused("this SharedArray's memory has no descriptor of its own; make it by SharedArray(repeating:count:)")
@@ -34,7 +34,7 @@ extension SharedArray: Codable {
         DecodingError.Context(codingPath: decoder.codingPath, debugDescription: reason, underlyingError: error))
     }
     guard let arrived = decoder.userInfo[.arrivedDescriptors] as? ArrivedDescriptors else {
-      throw refused("a SharedArray travels in the messages of a Channel only")
+      throw refused("a SharedArray travels in the messages of a Channel, and in the calls of a worker, only")
     }
     guard let descriptor = arrived.take(index) else { throw refused("descriptor \(index) did not come") }
     do {

@@ -9,7 +9,9 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   /// Each with its length before it, or where it lies in the arena.
   var arguments: [UInt8] = []
   /// What lies there.
-  private(set) var leases: [ArenaLease] = []
+  private var leases: [ArenaLease] = []
+  /// The descriptors of shared arrays in them.
+  let passed = PassedDescriptors()
   private let arena: Arena?
 
   init(arena: Arena?) { self.arena = arena }
@@ -22,12 +24,14 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   }
 
   public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
-    if let lease = try arguments.append(argument: argument.value, arena) { leases.append(lease) }
+    if let lease = try arguments.append(argument: argument.value, arena, passed) { leases.append(lease) }
   }
 
   public mutating func recordErrorType<E: Error>(_ type: E.Type) throws {}
   public mutating func recordReturnType<R: Codable>(_ type: R.Type) throws {}
   public mutating func doneRecording() throws {}
+
+  var loans: CallLoans { CallLoans(leases: leases, passed: passed.count == 0 ? nil : passed) }
 
   /// What stands behind the head of a ``Frame/Kind/call``.
   func frame(_ target: String) -> [UInt8] {
@@ -36,6 +40,7 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
     CallTrace.append(to: &frame)
     frame.append(littleEndian: UInt64(genericTypes.count))
     for type in genericTypes { frame.append(part: type) }
+    frame.append(littleEndian: UInt64(passed.count))
     frame += arguments
     return frame
   }
@@ -49,9 +54,14 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
   let target: String
   private let genericTypes: [any Any.Type]
   private let arena: WorkerArena?
+  private let arrived: ArrivedDescriptors?
 
-  /// - Parameter reader: of a call's frame, past the target and the trace.
-  init(_ target: String, _ reader: FrameReader, _ arena: WorkerArena?) throws {
+  /// - Parameters:
+  ///   - reader: of a call's frame, past the target and the trace.
+  ///   - descriptors: gives so many that have come with the call.
+  init(
+    _ target: String, _ reader: FrameReader, _ arena: WorkerArena?, descriptors: (Int) throws -> ArrivedDescriptors
+  ) throws {
     self.target = target
     self.reader = reader
     self.arena = arena
@@ -62,11 +72,13 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
       types.append(type)
     }
     genericTypes = types
+    let count = try self.reader.number()
+    arrived = count == 0 ? nil : try descriptors(Int(clamping: count))
   }
 
   public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] { genericTypes }
   public mutating func decodeNextArgument<Argument: Codable>() throws -> Argument {
-    try reader.argument(Argument.self, arena)
+    try reader.argument(Argument.self, arena, arrived)
   }
   public mutating func decodeErrorType() throws -> (any Any.Type)? { nil }
   public mutating func decodeReturnType() throws -> (any Any.Type)? { nil }
@@ -80,15 +92,25 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler {
   final class Reply: @unchecked Sendable {
     // Sendable: written by the call, and read when the call has ended.
     var frame: [UInt8] = []
+    /// To be passed before the frame is sent.
+    var passed: PassedDescriptors?
   }
 
   let call: UInt64
   let reply: Reply
 
   public func onReturn<Success: Codable>(value: Success) async throws {
+    let passed = PassedDescriptors()
     var frame = Frame.begin(.result, call)
-    try CBOREncoder().encode(value, into: &frame)
-    reply.frame = frame
+    try CBOREncoder(passed).encode(value, into: &frame)
+    if passed.count == 0 {
+      reply.frame = frame
+      return
+    }
+    reply.frame = Frame.begin(.sharedResult, call, capacity: frame.count)
+    reply.frame.append(littleEndian: UInt64(passed.count))
+    reply.frame += frame[Frame.headSize...]
+    reply.passed = passed
   }
 
   public func onReturnVoid() async throws { reply.frame = Frame.begin(.result, call) }

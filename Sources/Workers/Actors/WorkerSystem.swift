@@ -1,4 +1,5 @@
 public import Distributed
+import Interprocess
 import Synchronization
 
 /// The actor system that carries calls from a pool to its workers.
@@ -50,7 +51,7 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
     returning: Res.Type
   ) async throws -> Res where Act.ID == ActorID {
     let reply = try await call(actor.id, target, invocation)
-    return try FrameReader(reply).rest(Res.self)
+    return try reply.reader().rest(Res.self, reply.arrived)
   }
 
   public func remoteCallVoid<Act: DistributedActor, Err: Error>(
@@ -61,11 +62,11 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
 
   private func call(
     _ id: ActorID, _ target: RemoteCallTarget, _ invocation: WorkerInvocationEncoder
-  ) async throws -> [UInt8] {
+  ) async throws -> CallReply {
     guard let caller else { throw WorkerCallError("this actor is not in a pool: calls go to those that a pool gives") }
     return try await CallTrace.withCallerSpan(target.identifier) {
       let frame = invocation.frame(target.identifier)
-      return try await caller.call(id.target, name: target.identifier, frame: frame, invocation.leases)
+      return try await caller.call(id.target, name: target.identifier, frame: frame, invocation.loans)
     }
   }
 }
@@ -77,10 +78,32 @@ protocol WorkerCaller: Sendable {
 
   /// - Parameters:
   ///   - frame: the call, with an id that is still to be written.
-  ///   - leases: of the arguments that lie in the arena.
-  /// - Returns: the frame of kind ``Frame/Kind/result``.
+  ///   - loans: what the arguments have beside the frame.
   /// - Throws: what the call threw, or why it was not answered.
   func call(
-    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ leases: [ArenaLease]
-  ) async throws -> [UInt8]
+    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
+  ) async throws -> CallReply
+}
+
+/// What the arguments of a call have beside its frame.
+struct CallLoans: Sendable {
+  /// Large arrays, in the arena.
+  var leases: [ArenaLease] = []
+  /// The descriptors of shared arrays.
+  var passed: PassedDescriptors?
+}
+
+/// A call's result as it came.
+struct CallReply: Sendable {
+  /// Of kind ``Frame/Kind/result`` or ``Frame/Kind/sharedResult``.
+  let frame: [UInt8]
+  /// The descriptors of shared arrays in it.
+  let arrived: ArrivedDescriptors?
+
+  /// Reads what stands behind the frame's head.
+  func reader() throws(FrameReader.Malformed) -> FrameReader {
+    var reader = FrameReader(frame)
+    if arrived != nil { _ = try reader.number() }
+    return reader
+  }
 }

@@ -15,6 +15,11 @@ struct FieldWriter {
 
   mutating func put(_ text: String) { put(Array(text.utf8)) }
 
+  mutating func put(numbers: [CInt]) {
+    put(numbers.count)
+    for number in numbers { put(number) }
+  }
+
   /// What may be missing: a flag, and then what there is.
   mutating func put<Value>(_ value: Value?, _ putValue: (inout FieldWriter, Value) -> Void) {
     put(value == nil ? 0 : 1)
@@ -43,6 +48,14 @@ struct FieldReader {
     guard count >= 0, count <= rest.count else { throw Malformed() }
     defer { rest = rest.dropFirst(count) }
     return Array(rest.prefix(count))
+  }
+
+  mutating func numbers() throws(Malformed) -> [CInt] {
+    let count: Int = try number()
+    guard count >= 0, count <= rest.count / 8 else { throw Malformed() }
+    var numbers: [CInt] = []
+    for _ in 0..<count { numbers.append(try number()) }
+    return numbers
   }
 
   mutating func text() throws(Malformed) -> String { String(decoding: try blob(), as: UTF8.self) }

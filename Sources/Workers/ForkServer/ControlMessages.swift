@@ -54,8 +54,8 @@ enum Request {
   case start([UInt8])
   /// Kill the worker: the parent could not take its pidfd.
   case kill(UInt64)
-  /// With the pidfd of another fork server's worker, to be killed when the parent dies.
-  case adopt
+  /// With the pidfd of another fork server's worker, to be killed when the parent dies; its queues are removed then.
+  case adopt(queues: [CInt])
   /// Kill all workers and end.
   case end
 
@@ -68,7 +68,9 @@ enum Request {
     case .kill(let id):
       writer.put(1)
       writer.put(id)
-    case .adopt: writer.put(2)
+    case .adopt(let queues):
+      writer.put(2)
+      writer.put(numbers: queues)
     case .end: writer.put(3)
     }
     return writer.bytes
@@ -79,7 +81,7 @@ enum Request {
     switch try reader.number(Int.self) {
     case 0: self = .start(try reader.blob())
     case 1: self = .kill(try reader.number())
-    case 2: self = .adopt
+    case 2: self = .adopt(queues: try reader.numbers())
     case 3: self = .end
     default: throw FieldReader.Malformed()
     }

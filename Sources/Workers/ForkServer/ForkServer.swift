@@ -2,6 +2,7 @@ import CInterprocess
 import CWorkers
 import Glibc
 package import Interprocess
+import Synchronization
 package import SystemPackage
 
 /// A process of this program's own, started again, that starts worker processes in about a millisecond each.
@@ -79,6 +80,12 @@ package final class ForkServer: Sendable {
   /// Kills all workers, and ends the fork server. Their endings are told as any are.
   package func end() { link.end() }
 
+  /// Kills the fork server alone. Its workers run on, as long as nobody lets go of this or calls ``end()``.
+  package func killItself() { link.killServer() }
+
+  /// Whether the fork server and all its workers have ended, and that was told.
+  package var isOver: Bool { link.state.withLock { $0.isDone } }
+
   /// Waits until the fork server and all its workers have ended.
   ///
   /// - Throws: `Errno.timedOut`.
@@ -95,11 +102,12 @@ package final class ForkServer: Sendable {
   ///   - program: what it runs.
   ///   - setup: bytes for the program.
   ///   - descriptors: for the program, in this order; this process keeps its own.
+  ///   - queues: queues of System V that are removed when this process is killed.
   /// - Throws: `Errno.invalidArgument` when the program's type cannot be found by its name, or for more than 240
   ///   descriptors; `Errno.tooManyOpenFiles`; `Errno.noChildProcess` when the fork server has ended.
   package func startWorker(
     _ configuration: WorkerProcessConfiguration = WorkerProcessConfiguration(), program: any WorkerProgram.Type,
-    setup: [UInt8] = [], descriptors: [FileDescriptor] = [],
+    setup: [UInt8] = [], descriptors: [FileDescriptor] = [], queues: [CInt] = [],
     onEvent: @escaping @Sendable (WorkerProcessEvent) -> Void
   ) throws(InterprocessError) -> WorkerProcess {
     guard descriptors.count <= 240 else {
@@ -113,16 +121,17 @@ package final class ForkServer: Sendable {
     let request = StartRequest(
       id: link.nextID(), program: name, setup: setup, limits: configuration.limits, niceness: configuration.niceness,
       environment: configuration.environment, output: configuration.standardOutput.destination,
-      errors: configuration.standardError.destination, bringsDirectory: !directory.isClosed)
+      errors: configuration.standardError.destination, bringsDirectory: !directory.isClosed, queues: queues)
     let own = [directory.rawValue, output.writer.rawValue, errors.writer.rawValue].filter { $0 >= 0 }
-    let worker = WorkerProcess(id: request.id, output: output.collector, errors: errors.collector, onEvent: onEvent)
+    let worker = WorkerProcess(
+      id: request.id, output: output.collector, errors: errors.collector, queues: queues, onEvent: onEvent)
     try link.start(worker, request, own + descriptors.map(\.rawValue))
     return worker
   }
 
   /// Takes care of a worker whose own fork server has ended: when this process ends, it is killed, be it stopped.
   package func adopt(_ worker: WorkerProcess) throws(InterprocessError) {
-    if let handle = worker.handleNumber { try link.send(.adopt, [handle]) }
+    if let handle = worker.handleNumber { try link.send(.adopt(queues: worker.queues), [handle]) }
   }
 }
 

@@ -10,6 +10,8 @@ extension ForkServerLink {
   /// How long the workers that a dead fork server had just forked may take to say so. They are quick; but a fork of this
   /// process that was made in between may hold their end of the socket open for ever.
   private static let afterlife = Duration.seconds(1)
+  /// How long a fork server may take to tell how a worker ended: one that is stopped tells nothing.
+  private static let silence = Duration.seconds(1)
   /// How long a fork server may take to end when asked to.
   private static let patience = Duration.seconds(1)
 
@@ -26,6 +28,8 @@ extension ForkServerLink {
     var controlEnd: ContinuousClock.Instant?
     /// When a fork server that was asked to end is killed.
     var patienceEnd: ContinuousClock.Instant?
+    /// Workers that have ended and of which the fork server has told nothing yet, and until when it may.
+    var ended: [UInt64: ContinuousClock.Instant] = [:]
   }
 
   func serve() {
@@ -58,19 +62,20 @@ extension ForkServerLink {
       for worker in state.workers.values {
         add(worker.output?.descriptor, .output(worker))
         add(worker.errors?.descriptor, .output(worker))
-        // Of the others the fork server tells how they end.
-        if !memory.isControlOpen { add(worker.handleNumber, .worker(worker)) }
+        if memory.ended[worker.id] == nil { add(worker.handleNumber, .worker(worker)) }
       }
+      // Before its socket, whose end is read then as a part of its death.
+      if !state.hasEnded { add(self.handle.descriptor.rawValue, .server) }
       if memory.isControlOpen {
         add(control.rawValue, .control, state.outbox.isEmpty || state.hasEnded ? POLLIN : POLLIN | POLLOUT)
       }
-      if !state.hasEnded { add(self.handle.descriptor.rawValue, .server) }
     }
     return (entries, sources)
   }
 
   private func milliseconds(_ memory: Memory) -> CInt {
-    guard let next = [memory.controlEnd, memory.patienceEnd].compactMap({ $0 }).min() else { return -1 }
+    let ends = [memory.controlEnd, memory.patienceEnd, memory.ended.values.min()]
+    guard let next = ends.compactMap({ $0 }).min() else { return -1 }
     let (seconds, attoseconds) = (next - .now).components
     return CInt(clamping: max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1))
   }
@@ -83,7 +88,9 @@ extension ForkServerLink {
     case .output(let worker):
       worker.output?.drain()
       worker.errors?.drain()
-    case .worker(let worker): end(worker, .unknown)
+    case .worker(let worker):
+      // While the fork server can tell how it ended, that is waited for.
+      if memory.isControlOpen { memory.ended[worker.id] = .now + Self.silence } else { end(worker, .unknown) }
     case .control:
       if events & CShort(POLLOUT) != 0 { flush() }
       if events & ~CShort(POLLOUT) != 0 { readReports(&memory) }
@@ -98,6 +105,10 @@ extension ForkServerLink {
       if !state.withLock({ $0.hasEnded }) { try? handle.signal(SIGKILL) }
     }
     if let end = memory.controlEnd, end <= now { closeControl(&memory) }
+    for (id, end) in memory.ended where end <= now || !memory.isControlOpen {
+      memory.ended[id] = nil
+      if let worker = state.withLock({ $0.workers[id] }) { self.end(worker, .unknown) }
+    }
   }
 
   private func flush() {
@@ -120,23 +131,27 @@ extension ForkServerLink {
     memory.patienceEnd = nil
     if memory.isControlOpen { memory.controlEnd = .now + Self.afterlife }
     let ending = try? handle.tryReap()
+    // What it told before it died is told before its death, and what that costs after it.
+    if memory.isControlOpen { readReports(&memory, mayClose: false) }
     onEnd(ending)
-    if memory.isControlOpen { readReports(&memory) }
+    if memory.isControlOpen { readReports(&memory) } else { endThoseNotStarted() }
   }
 
-  private func readReports(_ memory: inout Memory) {
-    while true {
+  private func readReports(_ memory: inout Memory, mayClose: Bool = true) {
+    while memory.isControlOpen {
       switch try? socket.tryReceive() {
       case .nothing: return
-      case nil, .end: return closeControl(&memory)
+      case nil, .end:
+        if mayClose { closeControl(&memory) }
+        return
       case .message(let message):
         guard let report = try? Report(decoding: message.bytes) else { continue }
-        note(report, message.descriptors)
+        note(report, message.descriptors, &memory)
       }
     }
   }
 
-  private func note(_ report: Report, _ descriptors: [CInt]) {
+  private func note(_ report: Report, _ descriptors: [CInt], _ memory: inout Memory) {
     func worker(_ id: UInt64) -> WorkerProcess? { state.withLock { $0.workers[id] } }
     switch report {
     case .started(let id, let process):
@@ -155,6 +170,7 @@ extension ForkServerLink {
     case .changed(let id, let status, let usage):
       guard let worker = worker(id) else { return }
       note(worker, status, usage)
+      if state.withLock({ $0.workers[id] == nil }) { memory.ended[id] = nil }
     }
   }
 
@@ -176,7 +192,11 @@ extension ForkServerLink {
     memory.isControlOpen = false
     memory.controlEnd = nil
     // Closed by a fork server that lives: it cannot tell anything any more, and is of no use.
-    if !state.withLock({ $0.hasEnded }) { try? handle.signal(SIGKILL) }
+    // Its death is told first.
+    if state.withLock({ $0.hasEnded }) { endThoseNotStarted() } else { killServer() }
+  }
+
+  private func endThoseNotStarted() {
     let workers = state.withLock { Array($0.workers.values) }
     for worker in workers where !worker.hasStarted {
       worker.fail(Self.gone)

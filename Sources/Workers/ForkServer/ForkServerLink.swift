@@ -134,6 +134,8 @@ final class ForkServerLink: Sendable {
     _ = try? bell.tryAdd()
   }
 
+  func killServer() { try? handle.signal(SIGKILL) }
+
   func waitForEnd(timeout: Duration?) throws(InterprocessError) {
     let clock = ContinuousClock()
     let deadline = timeout.map { clock.now + $0 }

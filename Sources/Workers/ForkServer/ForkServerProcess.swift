@@ -15,8 +15,15 @@ struct ForkServerProcess {
   private let childSignals: CInt
   /// The ids of the workers that have not been reaped, by process.
   private var workers: [CInt: UInt64] = [:]
-  /// Pidfds of workers that lost their own fork server.
-  private var adopted: [CInt] = []
+  /// Workers that lost their own fork server.
+  private var adopted: [Adopted] = []
+  /// Of those that have not been reaped, by id.
+  private var queues: [UInt64: [CInt]] = [:]
+
+  private struct Adopted {
+    let pidfd: CInt
+    let queues: [CInt]
+  }
 
   init(control: ControlSocket, parent: CInt, commission: Commission) {
     self.control = control
@@ -29,14 +36,14 @@ struct ForkServerProcess {
   mutating func run() -> Never {
     cw_name_process("fork server")
     while true {
-      let watched = [parent, control.number, childSignals] + adopted
+      let watched = [parent, control.number, childSignals] + adopted.map(\.pidfd)
       var entries = watched.map { pollfd(fd: $0, events: CShort(POLLIN), revents: 0) }
       if poll(&entries, nfds_t(entries.count), -1) < 0 { continue }
       if entries[0].revents != 0 { end() }
       if entries[2].revents != 0 { reap() }
       if entries[1].revents != 0 { serveOne() }
       let ended = Set(entries.dropFirst(3).filter { $0.revents != 0 }.map(\.fd))
-      adopted.removeAll { ended.contains($0) }
+      adopted.removeAll { ended.contains($0.pidfd) }
       for handle in ended { close(handle) }
     }
   }
@@ -44,7 +51,9 @@ struct ForkServerProcess {
   /// Ends with all workers, stopped ones too.
   private mutating func end() -> Never {
     for process in workers.keys { kill(process, SIGKILL) }
-    for handle in adopted { _ = ci_pidfd_send_signal(handle, SIGKILL) }
+    for worker in adopted { _ = ci_pidfd_send_signal(worker.pidfd, SIGKILL) }
+    // The parent may be dead, and who else knows of them dies here. Of a parent that lives, nobody is left to talk to.
+    for id in queues.values.joined() + adopted.flatMap(\.queues) { cw_remove_queue(id) }
     // Nobody else would, where the first process of a container reaps nothing.
     while !workers.isEmpty {
       var change = cw_change()
@@ -64,7 +73,10 @@ struct ForkServerProcess {
   private mutating func tell(_ change: cw_change) {
     guard let id = workers[change.process] else { return }
     let hasEnded = !cw_wait_stopped(change.status) && !cw_wait_continued(change.status)
-    if hasEnded { workers[change.process] = nil }
+    if hasEnded {
+      workers[change.process] = nil
+      queues[id] = nil
+    }
     report(.changed(id: id, status: change.status, usage: ResourceUsage(change)))
   }
 
@@ -87,7 +99,7 @@ struct ForkServerProcess {
   private mutating func serve(_ request: Request, _ message: ControlSocket.Message) {
     switch request {
     case .end: end()
-    case .adopt: adopted += message.descriptors
+    case .adopt(let queues): adopted += message.descriptors.map { Adopted(pidfd: $0, queues: queues) }
     case .kill(let id):
       for (process, other) in workers where other == id { kill(process, SIGKILL) }
     case .start(let fields):
@@ -113,10 +125,15 @@ struct ForkServerProcess {
     case .failure(let reason): fail(request.id, "fork", reason)
     case .success(0):
       cw_forget_child_signals(childSignals)
-      for handle in adopted { close(handle) }
+      for worker in adopted { close(worker.pidfd) }
       StartedWorker(request: request, control: control, parent: parent, descriptors: descriptors).run(program)
-    case .success(let process): workers[process] = request.id
+    case .success(let process): note(process, request)
     }
+  }
+
+  private mutating func note(_ process: CInt, _ request: StartRequest) {
+    workers[process] = request.id
+    if !request.queues.isEmpty { queues[request.id] = request.queues }
   }
 
   /// Some library has started a thread, whose locks a forked child would find held for ever.
@@ -127,7 +144,7 @@ struct ForkServerProcess {
       depth: Int(cw_depth()))
     do {
       let spawned = try spawnSelf(worker, passing: [parent, control.number] + descriptors)
-      workers[spawned.process] = request.id
+      note(spawned.process, request)
     } catch {
       fail(request.id, error.call, error.errno)
     }

@@ -19,6 +19,8 @@ struct StartRequest {
   var output: Destination
   var errors: Destination
   var bringsDirectory: Bool
+  /// Queues of System V to be removed when the parent dies: these no kernel takes back.
+  var queues: [CInt]
 
   func encoded() -> [UInt8] {
     var writer = FieldWriter()
@@ -37,6 +39,7 @@ struct StartRequest {
     writer.put(output.rawValue)
     writer.put(errors.rawValue)
     writer.put(bringsDirectory ? 1 : 0)
+    writer.put(numbers: queues)
     return writer.bytes
   }
 }
@@ -60,6 +63,7 @@ extension StartRequest {
     output = try Self.destination(&reader)
     errors = try Self.destination(&reader)
     bringsDirectory = try reader.number(Int.self) != 0
+    queues = try reader.numbers()
   }
 
   private static func limit(_ reader: inout FieldReader) throws(FieldReader.Malformed) -> UInt64? {

@@ -34,7 +34,7 @@ struct StartedWorker {
       let handle = try check("pidfd_open", ci_pidfd_open(getpid(), 0))
       let own = try arrange()
       guard let program else { throw Failure(call: "_typeByName") }
-      try check("pthread_create", cw_watch_parent(parent))
+      try check("pthread_create", cw_watch_parent(parent, request.queues, CInt(request.queues.count)))
       guard control.send(.started(id: request.id, process: getpid()), [handle], whileLives: parent) else { _exit(127) }
       close(handle)
       close(control.number)

@@ -44,16 +44,18 @@ package final class WorkerProcess: Sendable {
   let id: UInt64
   let output: CollectedOutput?
   let errors: CollectedOutput?
+  let queues: [CInt]
   let onEvent: @Sendable (WorkerProcessEvent) -> Void
   let state = Mutex(State())
 
   init(
-    id: UInt64, output: CollectedOutput?, errors: CollectedOutput?,
+    id: UInt64, output: CollectedOutput?, errors: CollectedOutput?, queues: [CInt],
     onEvent: @escaping @Sendable (WorkerProcessEvent) -> Void
   ) {
     self.id = id
     self.output = output
     self.errors = errors
+    self.queues = queues
     self.onEvent = onEvent
   }
 

@@ -83,8 +83,8 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
     }
     let start = ContinuousClock.now
     do {
-      let reply = try await core.call(.any, name: displayName, frame: frame, leases, options)
-      let results = try ChunkResults<Function.Output>(reply, count: range.count)
+      let reply = try await core.call(.any, name: displayName, frame: frame, CallLoans(leases: leases), options)
+      let results = try ChunkResults<Function.Output>(reply.frame, count: range.count)
       note(results, range, ContinuousClock.now - start)
     } catch let error as WorkerCrash {
       note(error, range, at: core.element(of: error))

@@ -5,7 +5,7 @@
   /// With the package's trait `ServiceLifecycle`.
   extension WorkerPool: Service {
     /// Lasts as long as the pool: a graceful shutdown lets the calls that were made finish and takes no more, and
-    /// cancellation cancels them.
+    /// cancellation cancels them. So it does after 30 seconds.
     ///
     /// - Throws: ``PoolFailed``, so that the group learns of it.
     public func run() async throws {
@@ -14,7 +14,7 @@
         await withGracefulShutdownHandler {
           await core.ended()
         } onGracefulShutdown: {
-          core.feed(.shutdown(.drain(within: nil)))
+          core.feed(.shutdown(.drain(within: .seconds(30))))
         }
       } onCancel: {
         core.feed(.shutdown(.cancel))

@@ -3,8 +3,7 @@ import Synchronization
 /// A call between its caller and the pool: what is sent, and what came of it.
 final class PendingCall: Sendable {
   enum Answer: Sendable {
-    /// The frame that answers it.
-    case frame([UInt8])
+    case reply(CallReply)
     case granted(WorkerID)
     case failure(any Error)
   }
@@ -12,7 +11,7 @@ final class PendingCall: Sendable {
   private struct State {
     var answer: Answer?
     var continuation: CheckedContinuation<Answer, Never>?
-    var reply: [UInt8]?
+    var reply: CallReply?
     var attempt = 0
   }
 
@@ -20,8 +19,7 @@ final class PendingCall: Sendable {
   let name: String
   let deadline: Duration?
   let frame: [UInt8]
-  /// Of its arguments that lie in the arena.
-  let leases: [ArenaLease]
+  let loans: CallLoans
   let onReport: (@Sendable ([UInt8]) -> Void)?
   private let state = Mutex(State())
   #if Metrics
@@ -31,10 +29,10 @@ final class PendingCall: Sendable {
   #endif
 
   init(
-    _ id: CallID, name: String, deadline: Duration?, frame: [UInt8], leases: [ArenaLease] = [],
+    _ id: CallID, name: String, deadline: Duration?, frame: [UInt8], loans: CallLoans = .init(),
     onReport: (@Sendable ([UInt8]) -> Void)?
   ) {
-    self.leases = leases
+    self.loans = loans
     self.id = id
     self.name = name
     self.deadline = deadline
@@ -61,8 +59,8 @@ final class PendingCall: Sendable {
   var isMeasured: Bool { !frame.isEmpty }
 
   /// Keeps what the worker answered, until the pool says that this is the call's answer.
-  func keep(_ reply: [UInt8]) { state.withLock { $0.reply = reply } }
-  func takeReply() -> [UInt8]? { state.withLock { $0.reply.take() } }
+  func keep(_ reply: CallReply) { state.withLock { $0.reply = reply } }
+  func takeReply() -> CallReply? { state.withLock { $0.reply.take() } }
 
   /// Gives the call its one answer.
   func complete(_ answer: Answer) {

@@ -9,7 +9,8 @@ extension PoolCore {
   func carryOut(_ action: PoolAction) {
     switch action {
     case .startForkServer: startForkServer()
-    case .closeForkServer, .killForkServer: state.withLock { $0.forkServer }?.end()
+    case .closeForkServer: state.withLock { $0.forkServer }?.end()
+    case .killForkServer: state.withLock { $0.forkServer }?.killItself()
     case .startWorker(let id): startWorker(id)
     case .forget(let id): forget(id)
     case .send(let call, let worker, let attempt): send(call, to: worker, attempt)
@@ -48,7 +49,8 @@ extension PoolCore {
   private func forkServerEnded(_ generation: Int, _ ending: ProcessEnding?) {
     let isCurrent = state.withLock { state in
       guard state.generation == generation else { return false }
-      state.forkServer = nil
+      state.endedForkServers.removeAll(where: \.isOver)
+      if let server = state.forkServer.take() { state.endedForkServers.append(server) }
       return true
     }
     if isCurrent {
@@ -65,14 +67,13 @@ extension PoolCore {
         state.lastCause = "it could not be started: \(error)"
         return state.workers.removeValue(forKey: id)
       }
-      if let worker { releaseSlot(worker) }
+      if let worker { release(worker) }
       feed(.startFailed(id, at: now))
     }
   }
 
   private func startProcess(_ id: WorkerID) throws {
-    let (server, slot) = state.withLock { ($0.forkServer, $0.freeSlots.popLast()) }
-    guard let server, let slot else {
+    guard let server = state.withLock({ $0.forkServer }), let slot = state.withLock({ $0.freeSlots.popLast() }) else {
       throw InterprocessError(call: "startWorker", errno: .noChildProcess, remedy: "the fork server has ended")
     }
     do {
@@ -84,13 +85,15 @@ extension PoolCore {
         control: UnixSocket(adopting: try sockets.first.descriptor.copy()))
       try sockets.first.close()
       let setup = WorkerSetup(actor: actorName, slot: slot, channel: theirs.description)
+      status.clear(slot)
       status.set(.state, StatusPage.State.starting.rawValue, slot: slot)
       state.withLock { $0.workers[id] = worker }
       let process = try server.startWorker(
         configuration.process, program: WorkerMain.self, setup: setup.encoded(),
-        descriptors: [statusMemory.fileDescriptor, sockets.second.fileDescriptor] + theirs.fileDescriptors
+        descriptors: [statusMemory.fileDescriptor, sockets.second.fileDescriptor] + theirs.fileDescriptors,
+        queues: theirs.queueIDs
       ) { [weak self] event in self?.processDid(event, worker) }
-      worker.state.withLock { $0.process = process }
+      worker.adopt(process)
       startReading(worker)
     } catch {
       if state.withLock({ $0.workers[id] == nil }) { state.withLock { $0.freeSlots.append(slot) } }
@@ -100,32 +103,38 @@ extension PoolCore {
 
   /// The fork server died before it said whether there is a process.
   private func forget(_ id: WorkerID) {
-    guard let worker = state.withLock({ $0.workers.removeValue(forKey: id) }) else { return }
-    worker.channel.close()
-    releaseSlot(worker)
+    guard let worker = worker(id) else { return }
+    // If there is one all the same, it is not to run on unknown.
+    worker.signal(SIGKILL)
+    release(worker)
   }
 
-  func releaseSlot(_ worker: PooledWorker) {
-    let isFirst = worker.state.withLock { state in
-      defer { state.isClosed = true }
-      return !state.isClosed
-    }
-    guard isFirst else { return }
+  /// Lets go of a worker that is gone.
+  func release(_ worker: PooledWorker) {
+    _ = state.withLock { $0.workers.removeValue(forKey: worker.id) }
+    guard worker.close() else { return }
     status.set(.state, StatusPage.State.absent.rawValue, slot: worker.slot)
     state.withLock { $0.freeSlots.append(worker.slot) }
   }
 
   private func send(_ id: CallID, to workerID: WorkerID, _ attempt: Int) {
     let (call, worker) = state.withLock { ($0.calls[id], $0.workers[workerID]) }
-    guard let call, let worker else { return }
+    guard let call else { return }
+    // Its end is on the way to the machine.
+    guard let worker else { return feed(.notBegun(workerID, id)) }
     call.noteSending(attempt)
     let isRead = worker.state.withLock { worker in
       worker.call = id
       return worker.isRead
     }
-    worker.lend(call.leases)
-    worker.send(call.frame)
+    worker.lend(call.loans, to: id)
+    worker.send(call.frame) { [weak self] in self?.notSent(id, to: worker) }
     if !isRead { state.withLock { $0.toRead.append(worker) } }
+  }
+
+  private func notSent(_ call: CallID, to worker: PooledWorker) {
+    worker.state.withLock { if $0.call == call { $0.call = nil } }
+    feed(.notBegun(worker.id, call))
   }
 
   private func startTimer(_ timer: PoolTimer, _ delay: Duration) {
@@ -148,7 +157,8 @@ extension PoolCore {
     guard let call else { return }
     if call.isMeasured { observer.answered(call, isSuccess: outcome == .reply) }
     switch outcome {
-    case .reply: call.complete(.frame(call.takeReply() ?? []))
+    case .reply:
+      call.complete(call.takeReply().map { .reply($0) } ?? .failure(FrameReader.Malformed()))
     case .granted(let worker): call.complete(.granted(worker))
     case .crashed(let worker): call.complete(.failure(crash(of: worker, call)))
     case .workerLost, .leaseLost: call.complete(.failure(WorkerLost(call: call.name)))
@@ -163,15 +173,16 @@ extension PoolCore {
   }
 
   private func end() {
-    let (waiting, server) = state.withLock { state in
+    let (waiting, servers) = state.withLock { state in
       state.hasEnded = true
       defer {
         state.whenEnded = []
         state.forkServer = nil
+        state.endedForkServers = []
       }
-      return (state.whenEnded, state.forkServer)
+      return (state.whenEnded, state.endedForkServers + (state.forkServer.map { [$0] } ?? []))
     }
-    server?.end()
+    for server in servers { server.end() }
     arena?.close()
     observer.ended()
     for continuation in waiting { continuation.resume() }

@@ -9,31 +9,32 @@ extension PoolCore: WorkerCaller {
   private static let longestLook = Duration.microseconds(50)
 
   func call(
-    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ leases: [ArenaLease]
-  ) async throws -> [UInt8] {
+    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
+  ) async throws -> CallReply {
     let options = CallOptions.current
     switch target {
-    case .any: return try await call(.any, name: name, frame: frame, leases, options)
+    case .any: return try await call(.any, name: name, frame: frame, loans, options)
     case .held(let lease):
-      return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, leases, options)
+      return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, loans, options)
     case .local: throw WorkerCallError("this actor is in no pool")
     }
   }
 
   func call(
-    _ target: CallTarget, name: String, frame: [UInt8], _ leases: [ArenaLease], _ options: CallOptions
-  ) async throws -> [UInt8] {
-    let answer = await answer(name: name, frame: frame, leases, options) { .submit($0, options.request(target)) }
+    _ target: CallTarget, name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
+  ) async throws -> CallReply {
+    let answer = await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(target)) }
     switch answer {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
-    case .frame(let frame):
-      guard let (kind, _) = Frame.head(of: frame), kind == .result || kind == .error else {
-        throw FrameReader.Malformed()
+    case .reply(let reply):
+      switch Frame.head(of: reply.frame)?.kind {
+      case .result, .sharedResult: return reply
+      case .error:
+        var reader = FrameReader(reply.frame)
+        throw try WireError.read(&reader)
+      default: throw FrameReader.Malformed()
       }
-      if kind == .result { return frame }
-      var reader = FrameReader(frame)
-      throw try WireError.read(&reader)
     }
   }
 
@@ -41,7 +42,7 @@ extension PoolCore: WorkerCaller {
   func hold(_ options: CallOptions) async throws -> LeaseID {
     let priority = options.request(.any).priority
     var id = CallID(rawValue: 0)
-    let answer = await answer(name: "withWorker", frame: [], [], options) { call in
+    let answer = await answer(name: "withWorker", frame: [], .init(), options) { call in
       id = call
       return .hold(call, priority)
     }
@@ -50,7 +51,7 @@ extension PoolCore: WorkerCaller {
   }
 
   private func answer(
-    name: String, frame: [UInt8], _ leases: [ArenaLease], _ options: CallOptions, _ event: (CallID) -> PoolEvent
+    name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions, _ event: (CallID) -> PoolEvent
   ) async -> PendingCall.Answer {
     if Task.isCancelled { return .failure(CancellationError()) }
     let id = state.withLock { state in
@@ -58,7 +59,7 @@ extension PoolCore: WorkerCaller {
       return CallID(rawValue: state.lastCall)
     }
     let call = PendingCall(
-      id, name: name, deadline: options.deadline, frame: frame, leases: leases, onReport: CallOptions.onReport)
+      id, name: name, deadline: options.deadline, frame: frame, loans: loans, onReport: CallOptions.onReport)
     for worker in feedAndCarryOut(event(id), { $0.calls[id] = call }) { lookForReply(worker, to: call) }
     if let answer = call.answer { return answer }
     return await withTaskCancellationHandler {
@@ -82,9 +83,13 @@ extension PoolCore: WorkerCaller {
     let end = ContinuousClock.now + Self.longestLook
     var looks = 0
     while call.answer == nil {
-      if let frame = try? worker.channel.tryReceive() {
-        guard handle(frame, from: worker) else { break }
-        continue
+      do {
+        if let frame = try worker.channel.tryReceive() {
+          guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
+          continue
+        }
+      } catch {
+        return endReading(worker, isViolation: error.code == .malformedMessage)
       }
       looks += 1
       if looks & 15 == 0, ContinuousClock.now > end { break }
@@ -103,36 +108,37 @@ extension PoolCore: WorkerCaller {
 
   /// Has a task read a worker's channel for as long as something is to come.
   func startReading(_ worker: PooledWorker) {
-    let isFirst = worker.state.withLock { state in
-      if state.isRead { return false }
+    worker.state.withLock { state in
+      if state.isRead || state.isClosed { return }
       state.isRead = true
-      return true
+      state.reader = Task.detached { await self.read(worker) }
     }
-    if isFirst { Task.detached { await self.read(worker) } }
   }
 
   private func read(_ worker: PooledWorker) async {
     while true {
       do {
-        guard let frame = try await worker.channel.receive() else { break }
-        guard handle(frame, from: worker) else {
-          feed(.protocolViolation(worker.id))
-          break
-        }
+        guard let frame = try await worker.channel.receive() else { return endReading(worker, isViolation: false) }
+        guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
       } catch {
-        if let error = error as? ChannelError, error.code == .malformedMessage { feed(.protocolViolation(worker.id)) }
-        break
+        let error = error as? ChannelError
+        return endReading(worker, isViolation: error?.code == .malformedMessage || error?.code == .messageTooLarge)
       }
       let isDone = worker.state.withLock { state in
         guard state.call == nil, state.isReady, state.ending == nil else { return false }
         state.isRead = false
+        state.reader = nil
         return true
       }
       if isDone { return }
     }
-    // The channel is at its end: the process will be, or is. `isRead` stays, as there is nothing more to read.
+  }
+
+  /// The channel is at its end, or what comes from it is worth nothing. `isRead` stays: there is nothing more to read.
+  private func endReading(_ worker: PooledWorker, isViolation: Bool) {
     worker.state.withLock { $0.isAtEnd = true }
-    finish(worker)
+    if finish(worker) { return }
+    feed(isViolation ? .protocolViolation(worker.id) : .channelEnded(worker.id))
   }
 
   /// Takes what a worker sent.
@@ -153,15 +159,23 @@ extension PoolCore: WorkerCaller {
       }
       return isFirst
     case .report:
-      guard worker.state.withLock({ $0.call == id }), let call = state.withLock({ $0.calls[id] }) else { return false }
-      call.onReport?(frame)
+      guard worker.state.withLock({ $0.call == id }) else { return false }
+      // A call past its deadline is answered already, and may still report.
+      state.withLock { $0.calls[id] }?.onReport?(frame)
       return true
     case .kept:
       // An argument of the call that it runs; of others it has none.
       worker.state.withLock { $0.leases }.first { $0.block.id == number }?.keep()
       worker.state.withLock { _ = $0.knownBlocks.remove(number) }
       return true
-    case .result, .error:
+    case .result, .error, .sharedResult:
+      var arrived: ArrivedDescriptors?
+      if kind == .sharedResult {
+        guard worker.state.withLock({ $0.call == id }), let all = worker.descriptors(of: id, frame) else {
+          return false
+        }
+        arrived = all
+      }
       let leases = worker.state.withLock { state -> [ArenaLease]? in
         guard state.call == id else { return nil }
         state.call = nil
@@ -169,7 +183,7 @@ extension PoolCore: WorkerCaller {
         return state.leases
       }
       guard leases != nil else { return false }
-      state.withLock { $0.calls[id] }?.keep(frame)
+      state.withLock { $0.calls[id] }?.keep(CallReply(frame: frame, arrived: arrived))
       recycleIfDue(worker)
       feed(.reply(worker.id, id))
       return true

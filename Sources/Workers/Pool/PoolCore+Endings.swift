@@ -30,7 +30,7 @@ extension PoolCore {
     case .continued: feed(.continued(worker.id))
     case .ended(.notStarted(let error)):
       worker.channel.peerDied()
-      forgetWorker(worker)
+      release(worker)
       feed(.startFailed(worker.id, at: now)) { $0.lastCause = "it could not be started: \(error)" }
     case .ended(let ending):
       let isRead = worker.state.withLock { state in
@@ -56,33 +56,27 @@ extension PoolCore {
     finish(worker)
   }
 
-  /// Tells the machine that the worker is gone. The first call does.
-  func finish(_ worker: PooledWorker) {
-    guard let ending = worker.state.withLock({ $0.ending.take() }) else { return }
+  /// Tells the machine that the worker is gone, if it is. The first call does.
+  ///
+  /// - Returns: whether it is gone, as far as is known.
+  @discardableResult
+  func finish(_ worker: PooledWorker) -> Bool {
+    let (known, call, wasSignalled) = worker.state.withLock { ($0.ending.take(), $0.call, $0.wasSignalled) }
+    guard let ending = known else { return worker.state.withLock { $0.isClosed } }
     let report = report(ending, worker)
-    let (call, wasSignalled) = worker.state.withLock { ($0.call, $0.wasSignalled) }
     let isCrash = !wasSignalled && (call != nil || report.ending != .exited(0))
     if isCrash { status.add(.crashes, 1, slot: worker.slot) }
     observer.workerEnded(report, call: call.flatMap { id in state.withLock { $0.calls[id]?.name } }, isCrash: isCrash)
-    worker.channel.close()
-    forgetWorker(worker)
+    let hasBegun = call.map { status.get(.call, slot: worker.slot) == UInt64($0.rawValue) } ?? true
+    release(worker)
+    if let call, !hasBegun { feed(.notBegun(worker.id, call)) }
     feed(.exited(worker.id, at: now)) { state in
       state.crashes[worker.id] = report
       state.crashOrder.append(worker.id)
       if state.crashOrder.count > Self.remembered { state.crashes[state.crashOrder.removeFirst()] = nil }
       state.lastCause = report.described
     }
-  }
-
-  private func forgetWorker(_ worker: PooledWorker) {
-    _ = state.withLock { $0.workers.removeValue(forKey: worker.id) }
-    // Let go after the lock.
-    _ = worker.state.withLock { state in
-      defer { state.leases = [] }
-      return state.leases
-    }
-    if let timer = worker.state.withLock({ $0.ageTimer.take() }) { (try? Reactor.shared())?.unwatch(timer) }
-    releaseSlot(worker)
+    return true
   }
 
   /// Has the worker retire at the age that the configuration allows.

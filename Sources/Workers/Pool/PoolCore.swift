@@ -18,6 +18,8 @@ final class PoolCore: Sendable {
     var timers: [PoolTimer: UInt64] = [:]
     var lastCall = 0
     var forkServer: ForkServer?
+    /// Those that have ended, for as long as workers of theirs live: letting go of one would kill these.
+    var endedForkServers: [ForkServer] = []
     /// Counts the fork servers, so that the end of one is not taken for that of the next.
     var generation = 0
     var freeSlots: [Int]

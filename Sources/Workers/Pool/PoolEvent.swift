@@ -24,6 +24,10 @@ enum PoolEvent: Hashable, Sendable {
   case reply(WorkerID, CallID)
   /// The worker sent what no worker of ours sends.
   case protocolViolation(WorkerID)
+  /// Nothing comes from the worker any more, nor can it be sent anything; its process may live all the same.
+  case channelEnded(WorkerID)
+  /// The worker can do nothing any more, and has not begun with the call that it was sent.
+  case notBegun(WorkerID, CallID)
   /// A signal stopped the worker, or continued it.
   case stopped(WorkerID)
   case continued(WorkerID)

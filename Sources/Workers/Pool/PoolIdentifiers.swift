@@ -43,6 +43,8 @@ enum PoolTimer: Hashable, Sendable {
   case start(WorkerID)
   /// The worker was stopped, and has had time to be continued.
   case stop(WorkerID)
+  /// The worker's channel has ended, and its process has had time to.
+  case silence(WorkerID)
   /// The fork server had time to become ready, or to exit.
   case forkServer
   /// After failed starts: the next may be tried.

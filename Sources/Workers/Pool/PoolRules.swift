@@ -18,7 +18,8 @@ struct PoolRules: Hashable, Sendable {
   /// How often workers that nobody needs are looked for. One that has had nothing to do for a whole period is retired.
   var idlePeriod = Duration.seconds(30)
 
-  /// More deaths than `deaths` within `window` are the pool's own end. Nil: it never gives up.
+  /// More deaths of idle workers than `deaths` within `window`, or more failed starts than that in a row, are the pool's
+  /// own end. Nil: it never gives up.
   var restartLimit: RestartLimit? = RestartLimit(deaths: 10, window: .seconds(10))
   /// The wait after a failed start; each further failure doubles it, up to `maximumBackOff`.
   var backOff = Duration.milliseconds(10)

@@ -40,7 +40,7 @@ extension PoolStateMachine {
       if work.isTimed { actions.append(.cancelTimer(.deadline(worker, work.call))) }
       workers[index].work?.isTimed = false
       workers[index].work?.isAnswered = true
-      answer(work.call, life == .cancelling ? .poolClosed : .cancelled, &actions)
+      answer(work.call, life == .cancelling ? refusal : .cancelled, &actions)
     }
     workers[index].phase = .terminating
     actions.append(.terminate(worker))
@@ -52,6 +52,7 @@ extension PoolStateMachine {
     guard workers[index].phase != .killed else { return }
     stopLadder(index, &actions)
     stopStopTimer(index, &actions)
+    stopMuteTimer(index, &actions)
     workers[index].phase = .killed
     // Without a process yet, the start timer goes on and `processStarted` is waited for.
     guard workers[index].hasProcess else { return }
@@ -126,6 +127,7 @@ extension PoolStateMachine {
     stopWorkTimers(index, &actions)
     stopLadder(index, &actions)
     stopStopTimer(index, &actions)
+    stopMuteTimer(index, &actions)
     stopStartTimer(index, &actions)
   }
 }

@@ -47,14 +47,17 @@ extension PoolStateMachine {
     actions.append(.killForkServer)
   }
 
-  /// A process ended that was not asked to.
+  /// A process ended that was not asked to, and with no call in it.
+  ///
+  /// Starts that fail come ever more slowly, so that a window may never have its fill of them: in a row they count
+  /// whenever they were.
   mutating func noteDeath(at time: Duration, isFailedStart: Bool, _ actions: inout [PoolAction]) {
     guard life == .running || life == .draining, !hasFailed else { return }
     if isFailedStart { backOff(&actions) }
     guard let limit = rules.restartLimit else { return }
     deaths.removeAll { time - $0 >= limit.window }
     deaths.append(time)
-    if deaths.count > limit.deaths { fail(&actions) }
+    if deaths.count > limit.deaths || failedStarts > limit.deaths { fail(&actions) }
   }
 
   private mutating func backOff(_ actions: inout [PoolAction]) {

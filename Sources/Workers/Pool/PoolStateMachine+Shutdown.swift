@@ -18,9 +18,12 @@ extension PoolStateMachine {
     if life == .draining { cancelAll(&actions) }
   }
 
+  /// What a call is told that the pool makes no more.
+  var refusal: CallOutcome { hasFailed ? .poolFailed : .poolClosed }
+
   private mutating func cancelAll(_ actions: inout [PoolAction]) {
     life = .cancelling
-    answerWaiting(hasFailed ? .poolFailed : .poolClosed, &actions)
+    answerWaiting(refusal, &actions)
     for index in workers.indices { cancelWork(index, &actions) }
   }
 

@@ -53,6 +53,8 @@ extension PoolStateMachine {
     if let work = worker.work, !work.isAnswered, !repeatCall(work) { answer(work.call, .crashed(id), &actions) }
     for call in worker.inbox.removeAll() { answer(call, .workerLost(id), &actions) }
     if let lease = worker.lease { lose(lease, &actions) }
+    // What a call's code does to its worker its caller is told: the pool goes on, however many do it.
+    guard worker.work == nil else { return }
     if worker.isUsable || worker.isAtFault { noteDeath(at: time, isFailedStart: !worker.isReady, &actions) }
   }
 

@@ -19,7 +19,7 @@ struct PoolStateMachine: Hashable, Sendable {
   var leases: [PoolLease] = []
 
   var forkServer = ForkServer.absent
-  /// When workers died of themselves, lately.
+  /// When workers died of themselves lately, with no call in them: a death that a call was lost with is its caller's affair.
   var deaths: [Duration] = []
   /// Failed starts in a row.
   var failedStarts = 0
@@ -66,6 +66,8 @@ struct PoolStateMachine: Hashable, Sendable {
     case .startFailed(let worker, let time): startFailed(worker, at: time, &actions)
     case .reply(let worker, let call): reply(worker, call, &actions)
     case .protocolViolation(let worker): protocolViolation(worker, &actions)
+    case .channelEnded(let worker): channelEnded(worker, &actions)
+    case .notBegun(let worker, let call): notBegun(worker, call, &actions)
     case .stopped(let worker): stopped(worker, &actions)
     case .continued(let worker): continued(worker, &actions)
     case .exited(let worker, let time): exited(worker, at: time, &actions)
@@ -103,6 +105,7 @@ struct PoolStateMachine: Hashable, Sendable {
       ladderTimerFired(timer, of: worker, &actions)
     case .start(let worker): startTimedOut(worker, &actions)
     case .stop(let worker): stopTimedOut(worker, &actions)
+    case .silence(let worker): silenceTimedOut(worker, &actions)
     case .forkServer: forkServerTimedOut(&actions)
     case .backOff: isBackingOff = false
     case .idle: retireRested(&actions)

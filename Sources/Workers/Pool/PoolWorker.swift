@@ -7,6 +7,8 @@ struct PoolWorker: Hashable, Sendable {
   /// The worker said that it can be called.
   var isReady = false
   var isStopped = false
+  /// Its channel has ended: it can be told nothing.
+  var isMute = false
   /// Takes no more calls from the pool's queue, and exits when it has done what only it can do.
   var isRetiring = false
   /// Has had nothing to do since workers were last looked over.
@@ -22,6 +24,7 @@ struct PoolWorker: Hashable, Sendable {
 
   var isStartTimed = false
   var isStopTimed = false
+  var isMuteTimed = false
   /// The timer of the step taken last to stop a call or the worker; there is one at most.
   var ladder: PoolTimer?
 
@@ -41,7 +44,7 @@ struct PoolWorker: Hashable, Sendable {
   /// Will serve, or does.
   var isUsable: Bool { phase == .starting || phase == .serving }
   /// Ready and with no call in it.
-  var isFree: Bool { phase == .serving && work == nil && !isStopped }
+  var isFree: Bool { phase == .serving && work == nil && !isStopped && !isMute }
   /// One of those of which there may be `maximum`.
   var isServing: Bool { phase == .serving && (work != nil || lease != nil) }
 }
@@ -63,6 +66,8 @@ struct PoolCall: Hashable, Sendable {
   var isHold = false
   /// How often it has been sent.
   var attempts = 0
+  /// How often, beside those, it was sent to a worker that did not begin with it.
+  var losses = 0
   var worker: WorkerID?
 }
 

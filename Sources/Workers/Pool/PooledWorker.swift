@@ -6,12 +6,15 @@ import SystemPackage
 /// A worker process and what leads to it, as its pool has it.
 final class PooledWorker: Sendable {
   struct State {
+    /// Until it is gone: its process and it refer to each other.
     var process: WorkerProcess?
     var isReady = false
     /// The call that was sent and has not been answered.
     var call: CallID?
     /// Somebody reads its channel.
     var isRead = false
+    /// Does so where that is a task.
+    var reader: Task<Void, Never>?
     /// Nothing more comes from its channel.
     var isAtEnd = false
     /// How it ended, once it has: its last words are still to be read.
@@ -30,41 +33,69 @@ final class PooledWorker: Sendable {
   let id: WorkerID
   let slot: Int
   let channel: Channel
-  private let control: UnixSocket
+  private let control: ControlLine
   let state = Mutex(State())
 
   init(_ id: WorkerID, slot: Int, channel: Channel, control: consuming UnixSocket) {
     self.id = id
     self.slot = slot
     self.channel = channel
-    self.control = control
+    self.control = ControlLine(control)
   }
 
   var processID: CInt? { state.withLock { $0.process?.processID } }
 
+  /// The process that was started for it, unless it is gone by now.
+  func adopt(_ process: WorkerProcess) { state.withLock { if !$0.isClosed { $0.process = process } } }
+
   /// Tells the worker that a call is cancelled, whatever it is doing.
-  func cancel(_ call: CallID) {
-    _ = try? control.tryWrite(ControlWord.cancel(UInt64(call.rawValue)).bytes)
+  func cancel(_ call: CallID) { control.send(.cancel(UInt64(call.rawValue))) }
+
+  /// Gives the worker, before a call is sent, the memory in which the call's arguments lie. It waits for that.
+  func lend(_ loans: CallLoans, to call: CallID) {
+    if !loans.leases.isEmpty { lend(loans.leases) }
+    guard let passed = loans.passed else { return }
+    for descriptor in passed.fileDescriptors {
+      control.send(.descriptor(UInt64(call.rawValue)), descriptor, of: passed)
+    }
   }
 
-  /// Gives the worker, before a call is sent, the memory in which the call's arguments lie.
-  func lend(_ leases: [ArenaLease]) {
-    if leases.isEmpty { return }
+  private func lend(_ leases: [ArenaLease]) {
     let new = state.withLock { state in
       state.leases = leases
       return leases.filter { state.knownBlocks.insert($0.block.id).inserted }
     }
-    for lease in new {
-      // A worker that takes nothing for a second is gone or stopped: its call fails in one way or another.
-      try? control.write(
-        ControlWord.block(lease.block.id).bytes, passing: [lease.block.readOnly.fileDescriptor], timeout: .seconds(1))
+    for block in new.lazy.map(\.block)
+    where !control.send(.block(block.id), block.readOnly.fileDescriptor, of: block) {
+      _ = state.withLock { $0.knownBlocks.remove(block.id) }
     }
+  }
+
+  /// The descriptors of the values in a result, which were sent before it.
+  ///
+  /// - Returns: `nil` when they were not.
+  func descriptors(of call: CallID, _ result: [UInt8]) -> ArrivedDescriptors? {
+    var reader = FrameReader(result)
+    guard let count = try? reader.number(), count > 0 else { return nil }
+    var numbers: [CInt] = []
+    var rest: [UInt8] = []
+    while numbers.count < count {
+      var received = ReceivedDescriptors()
+      guard let bytes = control.tryRead(receiving: &received), !bytes.isEmpty else { break }
+      rest += bytes
+      for case .descriptor(let owner) in ControlWord.takeAll(from: &rest) {
+        guard let descriptor = received.takeFirst() else { break }
+        // What an earlier call left is closed.
+        if owner == UInt64(call.rawValue) { numbers.append(descriptor.release().rawValue) }
+      }
+    }
+    let arrived = ArrivedDescriptors(adopting: numbers)
+    return numbers.count == count ? arrived : nil
   }
 
   /// A block of the arena will not be used again.
   func forget(_ block: UInt64) {
-    guard state.withLock({ $0.knownBlocks.remove(block) }) != nil else { return }
-    _ = try? control.tryWrite(ControlWord.drop(block).bytes)
+    if state.withLock({ $0.knownBlocks.remove(block) }) != nil { control.send(.drop(block)) }
   }
 
   func signal(_ signal: CInt) {
@@ -76,14 +107,44 @@ final class PooledWorker: Sendable {
   }
 
   /// Sends a frame: at once if it is short and there is room, from a task of its own otherwise.
-  func send(_ frame: [UInt8]) {
+  ///
+  /// - Parameter onFailure: called when the worker is gone, and has not got all of it.
+  func send(_ frame: [UInt8], onFailure: @escaping @Sendable () -> Void) {
     do {
       if try channel.trySendAtOnce(frame) { return }
     } catch {
-      // The worker is gone, and its ending on the way.
-      return
+      return onFailure()
     }
     let channel = channel
-    Task.detached { try? await channel.send(frame) }
+    Task.detached {
+      do {
+        try await channel.send(frame)
+      } catch {
+        onFailure()
+      }
+    }
+  }
+
+  /// Lets go of everything, as the worker is gone.
+  ///
+  /// - Returns: whether it had not been done before.
+  func close() -> Bool {
+    let (last, isFirst) = state.withLock { state in
+      defer {
+        state.process = nil
+        state.leases = []
+        state.reader = nil
+        state.ageTimer = nil
+        state.isClosed = true
+      }
+      return (state, !state.isClosed)
+    }
+    guard isFirst else { return false }
+    if let timer = last.ageTimer { (try? Reactor.shared())?.unwatch(timer) }
+    channel.close()
+    control.close()
+    // A stream that a process of the worker's own has inherited would not come to its end.
+    last.reader?.cancel()
+    return true
   }
 }

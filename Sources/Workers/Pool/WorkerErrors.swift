@@ -65,7 +65,8 @@ public struct PoolClosed: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String { "the worker pool is shut down" }
 }
 
-/// More workers died than the configuration allows, or none could be started: the pool has given up.
+/// More idle workers died than the configuration's `restartIntensity` allows, or none could be started: the pool has given
+/// up.
 public struct PoolFailed: Error, Hashable, Sendable, CustomStringConvertible {
   /// What ended the last worker.
   public let cause: String

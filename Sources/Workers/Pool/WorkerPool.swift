@@ -66,21 +66,6 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
     try await CallOptions.$current.withValue(options) { try await body(try proxy(.any)) }
   }
 
-  /// Makes calls, and hears what they report while they run, by ``WorkerContext/report(_:)``.
-  ///
-  /// - Parameters:
-  ///   - reports: what they report.
-  ///   - onReport: called for each, in order, and soon: the worker waits for it.
-  nonisolated(nonsending) public func run<Report: Decodable & Sendable, Result>(
-    reports: Report.Type, options: CallOptions = .init(), onReport: @escaping @Sendable (Report) -> Void,
-    _ body: nonisolated(nonsending) (Worker) async throws -> Result
-  ) async throws -> Result {
-    let decode = { @Sendable (frame: [UInt8]) in
-      if let report = try? FrameReader(frame).rest(Report.self) { onReport(report) }
-    }
-    return try await CallOptions.$onReport.withValue(decode) { try await run(options: options, body) }
-  }
-
   /// Holds one worker, with its state, for the calls of `body` alone.
   ///
   /// - Throws: as ``run(options:_:)`` does; once the worker has died every further call throws ``WorkerLost``.
@@ -95,8 +80,9 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 
   /// How a pool is shut down.
   public enum Shutdown: Hashable, Sendable {
-    /// Calls that were made are answered, for so long; what is left then is cancelled.
-    case drain(within: Duration? = nil)
+    /// Calls that were made are answered, for so long; what is left then is cancelled. `nil` waits for as long as they
+    /// take, for ever where one never ends.
+    case drain(within: Duration? = .seconds(30))
     /// Calls that wait are refused, and those that run are cancelled.
     case cancel
   }
@@ -117,7 +103,8 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 /// - Parameters:
 ///   - worker: the actor whose calls run in the workers.
 ///   - count: how many workers there are; unless given, what `configuration` says.
-/// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled.
+/// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled; those that
+///   run when it returns have 30 seconds to end.
 nonisolated(nonsending) public func withWorkerPool<Worker: WorkerActor, Result>(
   of worker: Worker.Type, count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
   _ body: nonisolated(nonsending) (WorkerPool<Worker>) async throws -> Result

@@ -32,8 +32,11 @@ public struct WorkerPoolConfiguration: Sendable {
   /// How long a worker above the minimum may have nothing to do before it is sent home.
   public var idlePeriod = Duration.seconds(30)
 
-  /// How many workers may die of themselves within how long; past that the pool fails, and says so to every caller. `nil`
-  /// never gives up.
+  /// How many workers may die within how long while they have nothing to do, and how many starts in a row may fail; past
+  /// that the pool fails, and says so to every caller. `nil` never gives up.
+  ///
+  /// A worker that dies while it runs a call does not count: that call's caller is told, and eleven uploads that crash
+  /// their parser are no reason to refuse the twelfth.
   public var restartIntensity: RestartIntensity? = RestartIntensity(deaths: 10, within: .seconds(10))
 
   /// How long to wait after a failed start; each further failure doubles it.

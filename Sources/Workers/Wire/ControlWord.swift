@@ -1,4 +1,5 @@
-/// What a pool tells a worker beside its channel, whatever the worker is doing: 16 bytes, what it is and a number.
+/// What a pool and a worker tell each other beside their channel, whatever the worker is doing: 16 bytes, what it is and a
+/// number.
 enum ControlWord {
   /// The call's task is to be cancelled.
   case cancel(UInt64)
@@ -6,6 +7,9 @@ enum ControlWord {
   case block(UInt64)
   /// The block will not be used again.
   case drop(UInt64)
+  /// A descriptor of a value in this call, or in its result: those of one call come in the order of their numbers. Each
+  /// comes along with its word.
+  case descriptor(UInt64)
 
   static let byteCount = 16
 
@@ -15,6 +19,7 @@ enum ControlWord {
       case .cancel(let call): (0, call)
       case .block(let block): (1, block)
       case .drop(let block): (2, block)
+      case .descriptor(let call): (3, call)
       }
     var bytes: [UInt8] = []
     bytes.append(littleEndian: kind)
@@ -31,7 +36,8 @@ enum ControlWord {
       switch kind {
       case 0: words.append(.cancel(number))
       case 1: words.append(.block(number))
-      default: words.append(.drop(number))
+      case 2: words.append(.drop(number))
+      default: words.append(.descriptor(number))
       }
     }
     bytes.removeFirst(reader.position)

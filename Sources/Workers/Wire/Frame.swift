@@ -17,6 +17,9 @@ enum Frame {
     case error = 18
     /// From the worker: what the call reports while it runs.
     case report = 19
+    /// From the worker: the call's result. The rest is the number of its descriptors, 8 bytes, and the result; they have
+    /// come beside the channel.
+    case sharedResult = 21
     /// From the worker, before a call's result: it has stored an argument that lies in this block of the arena.
     case kept = 20
   }
@@ -85,14 +88,14 @@ struct FrameReader {
   mutating func text() throws(Malformed) -> String { String(decoding: bytes[try part()], as: UTF8.self) }
 
   /// Decodes a part.
-  mutating func value<Value: Decodable>(_: Value.Type) throws -> Value {
+  mutating func value<Value: Decodable>(_: Value.Type, _ arrived: ArrivedDescriptors? = nil) throws -> Value {
     let range = try part()
-    return try CBORDecoder().decode(Value.self, from: bytes.span.bytes.extracting(range))
+    return try CBORDecoder(arrived).decode(Value.self, from: bytes.span.bytes.extracting(range))
   }
 
   /// Decodes all that is left.
-  func rest<Value: Decodable>(_: Value.Type) throws -> Value {
-    try CBORDecoder().decode(Value.self, from: bytes.span.bytes.extracting(position..<bytes.count))
+  func rest<Value: Decodable>(_: Value.Type, _ arrived: ArrivedDescriptors? = nil) throws -> Value {
+    try CBORDecoder(arrived).decode(Value.self, from: bytes.span.bytes.extracting(position..<bytes.count))
   }
 }
 
@@ -107,11 +110,29 @@ extension [UInt8] {
   }
 
   /// Appends a value, and before it how long it has become.
-  mutating func append<Value: Encodable>(part value: Value) throws {
+  ///
+  /// - Parameter passed: takes the descriptors of shared arrays in it.
+  mutating func append<Value: Encodable>(part value: Value, _ passed: PassedDescriptors? = nil) throws {
     let start = count
     append(littleEndian: 0)
-    try CBOREncoder().encode(value, into: &self)
+    try CBOREncoder(passed).encode(value, into: &self)
     let length = UInt64(count - start - 8)
     withUnsafeMutableBytes { $0.storeBytes(of: length.littleEndian, toByteOffset: start, as: UInt64.self) }
+  }
+}
+
+extension CBOREncoder {
+  /// Passes the descriptors of shared arrays to `passed`.
+  init(_ passed: PassedDescriptors?) {
+    self.init()
+    if let passed { userInfo[.passedDescriptors] = passed }
+  }
+}
+
+extension CBORDecoder {
+  /// Finds the descriptors of shared arrays in `arrived`.
+  init(_ arrived: ArrivedDescriptors?) {
+    self.init()
+    if let arrived { userInfo[.arrivedDescriptors] = arrived }
   }
 }

@@ -52,6 +52,11 @@ struct StatusPage: ~Copyable, Sendable {
     try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.store(value, ordering: .relaxed) }
   }
 
+  /// Takes out what the worker that had the slot before has left there, but how many have died in it.
+  func clear(_ slot: Int) {
+    for field in [Field.process, .call, .element, .callsDone, .began] { set(field, 0, slot: slot) }
+  }
+
   func get(_ field: Field, slot: Int) -> UInt64 {
     (try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.load(ordering: .relaxed) }) ?? 0
   }

@@ -10,7 +10,11 @@ final class WorkerControl: Sendable {
     var rest: [UInt8] = []
     var arena: WorkerArena?
     var onCancel: (@Sendable (UInt64) -> Void)?
+    /// Of values in calls, in the order they came.
+    var descriptors: [(call: UInt64, descriptor: CInt)] = []
   }
+
+  private static let patience = Duration.seconds(10)
 
   private let socket: UnixSocket
   private let state = Mutex(State())
@@ -45,6 +49,8 @@ final class WorkerControl: Sendable {
         case .cancel(let call): cancelled.append(call)
         case .block(let block): if let descriptor = received.takeFirst() { state.arena?.adopt(block, descriptor) }
         case .drop(let block): state.arena?.drop(block)
+        case .descriptor(let call):
+          if let descriptor = received.takeFirst() { state.descriptors.append((call, descriptor.release().rawValue)) }
         }
       }
       return true
@@ -59,5 +65,35 @@ final class WorkerControl: Sendable {
     var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
     poll(&entry, 1, 10)
     _ = take()
+  }
+}
+
+extension WorkerControl {
+  /// The descriptors of the values in a call: they were sent before the call was.
+  func descriptors(of call: UInt64, count: Int) throws -> ArrivedDescriptors {
+    let end = ContinuousClock.now + Self.patience
+    while state.withLock({ $0.descriptors.count { $0.call == call } }) < count {
+      if ContinuousClock.now > end { throw WorkerCallError("a shared array's memory did not reach the worker") }
+      self.await()
+    }
+    return ArrivedDescriptors(adopting: takeDescriptors(of: call))
+  }
+
+  /// The call is over: closes what nobody took.
+  func endCall(_ call: UInt64) { _ = ArrivedDescriptors(adopting: takeDescriptors(of: call)) }
+
+  private func takeDescriptors(of call: UInt64) -> [CInt] {
+    state.withLock { state in
+      if state.descriptors.isEmpty { return [] }
+      defer { state.descriptors.removeAll { $0.call == call } }
+      return state.descriptors.compactMap { $0.call == call ? $0.descriptor : nil }
+    }
+  }
+
+  /// Gives the pool the descriptors of the values in a result, which is to be sent then.
+  func pass(_ passed: PassedDescriptors, call: UInt64) throws(InterprocessError) {
+    for descriptor in passed.fileDescriptors {
+      try socket.write(ControlWord.descriptor(call).bytes, passing: [descriptor])
+    }
   }
 }

@@ -90,9 +90,9 @@ final class WorkerSession: Sendable {
       guard let (kind, call) = Frame.head(of: frame) else { exit(WorkerMain.ExitCode.protocolViolation) }
       note(frame, isFunction: kind == .function)
       switch kind {
-      case .call: run(call) { await self.answer(call, frame, actor, system) }
-      case .function: run(call) { await self.answer(call, frame) }
-      case .ready, .result, .error, .report, .kept: exit(WorkerMain.ExitCode.protocolViolation)
+      case .call: run(call) { await self.answer(call, frame, actor, system, $0) }
+      case .function: run(call) { $0.frame = await self.answer(call, frame) }
+      case .ready, .result, .sharedResult, .error, .report, .kept: exit(WorkerMain.ExitCode.protocolViolation)
       }
     }
   }
@@ -114,14 +114,14 @@ final class WorkerSession: Sendable {
   }
 
   /// Runs a call's task on this thread, until it has ended, and answers with what it gave.
-  private func run(_ call: UInt64, _ body: @escaping @Sendable () async -> [UInt8]) {
+  private func run(_ call: UInt64, _ body: @escaping @Sendable (WorkerResultHandler.Reply) async -> Void) {
     status.set(.call, call, slot: setup.slot)
     status.set(.state, StatusPage.State.busy.rawValue, slot: setup.slot)
     let reply = WorkerResultHandler.Reply()
     let isDone = DoneFlag()
     let context = WorkerContext(call: call) { [channel] in try channel.send($0) }
     let task = Task(executorPreference: loop) { [loop] in
-      reply.frame = await WorkerContext.$task.withValue(context, operation: body)
+      await WorkerContext.$task.withValue(context) { await body(reply) }
       isDone.set()
       loop.wake()
     }
@@ -137,6 +137,8 @@ final class WorkerSession: Sendable {
     status.set(.state, StatusPage.State.idle.rawValue, slot: setup.slot)
     do {
       for block in arena.endCall() { try channel.send(Frame.begin(.kept, block)) }
+      control.endCall(call)
+      if let passed = reply.passed { try control.pass(passed, call: call) }
       try channel.send(reply.frame)
     } catch {
       exit(0)
@@ -144,20 +146,21 @@ final class WorkerSession: Sendable {
   }
 
   private func answer<Worker: WorkerActor>(
-    _ call: UInt64, _ frame: [UInt8], _ actor: Worker, _ system: WorkerSystem
-  ) async -> [UInt8] {
-    let handler = WorkerResultHandler(call: call, reply: .init())
+    _ call: UInt64, _ frame: [UInt8], _ actor: Worker, _ system: WorkerSystem, _ reply: WorkerResultHandler.Reply
+  ) async {
+    let handler = WorkerResultHandler(call: call, reply: reply)
     do {
       var reader = FrameReader(frame)
       let target = try reader.text()
-      try await CallTrace.withWorkerSpan(&reader, target) { [arena] reader in
-        var decoder = try WorkerInvocationDecoder(target, reader, arena)
+      try await CallTrace.withWorkerSpan(&reader, target) { [arena, control] reader in
+        var decoder = try WorkerInvocationDecoder(target, reader, arena) {
+          try control.descriptors(of: call, count: $0)
+        }
         try await system.executeDistributedTarget(
           on: actor, target: RemoteCallTarget(target), invocationDecoder: &decoder, handler: handler)
       }
-      return handler.reply.frame
     } catch {
-      return failure(call, error)
+      reply.frame = failure(call, error)
     }
   }
 

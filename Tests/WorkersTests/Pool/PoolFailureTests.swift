@@ -5,21 +5,28 @@ import Testing
 
 @Suite("What the pool does when it goes wrong", .blocking)
 struct PoolFailureTests {
-  @Test("too many deaths in the window fail the pool: what waits is told, what runs may finish, then it ends")
+  @Test("too many idle deaths in the window fail the pool: what waits is told, what runs may finish, then it ends")
   func restartLimit() {
     var pool = Pool(2) { $0.restartLimit = PoolRules.RestartLimit(deaths: 1, window: .seconds(1)) }
-    for call in 0..<4 { pool.submit(call) }
     pool.die(0)
     pool.die(1, at: .seconds(1))
     #expect(!pool.machine.hasFailed)
     pool.start(2)
-    pool.start(3)
-    pool.submit(4)
+    pool.submit(0)
+    pool.submit(1)
+    pool.submit(2)
     pool.die(2, at: .seconds(1.5))
+    #expect(!pool.machine.hasFailed, "it ran a call")
+    #expect(pool.answers == [0: .crashed(WorkerID(rawValue: 2))])
+    pool.start(3)
+    pool.start(4)
+    pool.reply(4, 2)
+    pool.die(4, at: .seconds(1.7))
     #expect(pool.actions.contains(.fail))
-    #expect(pool.answers[4] == .poolFailed)
-    pool.reply(3, 3)
-    #expect(pool.answers[3] == .reply)
+    pool.submit(3)
+    #expect(pool.answers[3] == .poolFailed)
+    pool.reply(3, 1)
+    #expect(pool.answers[1] == .reply)
     pool.die(3)
     pool.happen(.forkServerDied(at: .seconds(2)))
     #expect(pool.actions.last == .end)
@@ -71,7 +78,66 @@ struct PoolFailureTests {
     #expect(pool.actions == [.kill(.first)])
     pool.die(0)
     #expect(pool.answers == [0: .crashed(.first)])
+    pool.start(1)
+    pool.happen(.protocolViolation(.second))
+    pool.die(1)
+    #expect(pool.machine.deaths.count == 1, "of an idle worker, not of one that ran a call")
+  }
+
+  @Test("starts that fail for ever fail the pool, however far apart, and a call that waits is told")
+  func failedStarts() {
+    var pool = Pool(1) { $0.restartLimit = PoolRules.RestartLimit(deaths: 3, window: .seconds(1)) }
+    pool.die(0)
+    pool.submit(0)
+    for worker in 1...3 {
+      pool.happen(.startFailed(WorkerID(rawValue: worker), at: .seconds(10 * worker)))
+      #expect(!pool.machine.hasFailed)
+      pool.happen(.timerFired(.backOff))
+    }
+    pool.happen(.startFailed(WorkerID(rawValue: 4), at: .seconds(40)))
+    #expect(pool.answers == [0: .poolFailed])
+  }
+
+  @Test("a worker whose channel has ended gets no call, and is killed after the grace period unless it exits")
+  func silence() {
+    var pool = Pool(2)
+    pool.submit(0)
+    pool.happen(.channelEnded(.first))
+    pool.happen(.channelEnded(.second))
+    pool.submit(1)
+    #expect(pool.worker(of: 1) == nil)
+    pool.happen(.timerFired(.silence(.first)))
+    #expect(pool.actions == [.kill(.first)])
+    pool.die(0)
+    #expect(pool.answers == [0: .crashed(.first)])
+    pool.die(1)
+    #expect(pool.actions.contains(.cancelTimer(.silence(.second))))
     #expect(pool.machine.deaths.count == 1)
+  }
+
+  @Test("a call that its worker never began with goes to another, uncounted, but not for ever")
+  func notBegun() {
+    var pool = Pool(2) { $0.maximumAttempts = 1 }
+    pool.submit(0)
+    pool.happen(.notBegun(.first, .first))
+    #expect(pool.actions.contains(.send(.first, to: .second, attempt: 1)))
+    pool.happen(.notBegun(.second, .first))
+    pool.die(0)
+    pool.die(1)
+    #expect(pool.answers == [0: .crashed(.second)])
+  }
+
+  @Test("a call that was cancelled, or whose pool is shut down, is not sent again when it never began")
+  func notBegunAndUnwanted() {
+    var pool = Pool(2)
+    pool.submit(0)
+    pool.submit(1)
+    pool.happen(.cancel(.first))
+    pool.happen(.notBegun(.first, .first))
+    #expect(pool.answers == [0: .cancelled])
+    pool.happen(.shutdown(.cancel))
+    pool.happen(.notBegun(.second, .second))
+    #expect(pool.answers == [0: .cancelled, 1: .poolClosed])
   }
 
   @Test("a stopped worker gets no call, and is killed after the grace period unless it is continued")

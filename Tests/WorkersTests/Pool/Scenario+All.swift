@@ -10,7 +10,9 @@ extension Scenario {
   static var all: [Scenario] {
     let everything = isLarge ? [everything] : []
     return everything + [
-      cancellation, deaths, deadlines, starts, forkServers, leases, shutdowns, failure, misbehaviour, elastic, spares,
+      cancellation, deaths, deadlines, starts, forkServers, leases, shutdowns, failure, failedStarts, misbehaviour,
+      silence,
+      elastic, spares,
     ]
   }
 
@@ -81,6 +83,21 @@ extension Scenario {
       name: "the restart limit", rules: rules(2) { $0.restartLimit = limit },
       script: [.hold, .leased(0, CallRequest()), .repeatable] + (isLarge ? [.plain] : []), faults: 2,
       mayFailToStart: true, mayDrain: isLarge, mayShutDown: isLarge)
+  }
+
+  static var failedStarts: Scenario {
+    let limit = PoolRules.RestartLimit(deaths: 1, window: .seconds(1))
+    return Scenario(
+      name: "starts that fail, far apart", rules: rules(isLarge ? 2 : 1) { $0.restartLimit = limit },
+      script: [.plain, .plain], faults: 3, mayFailToStart: true, forkServerDeaths: 1, mayShutDown: true,
+      startsWarm: false, deathsAreFarApart: true)
+  }
+
+  static var silence: Scenario {
+    Scenario(
+      name: "channels that end, and calls that never begin", rules: rules(2) { $0.callDeadline = .seconds(1) },
+      script: [.plain, .targeted(CallRequest())] + (isLarge ? [.repeatable] : []), faults: 2, mayFallSilent: true,
+      mayCancel: true, mayShutDown: true)
   }
 
   static var misbehaviour: Scenario {

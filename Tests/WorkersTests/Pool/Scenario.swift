@@ -12,6 +12,8 @@ struct Scenario: Sendable, CustomStringConvertible {
   var mayFailToStart = false
   var maySendGarbage = false
   var mayStop = false
+  /// Channels end though the process lives, and calls are sent that never begin.
+  var mayFallSilent = false
   var forkServerDeaths = 0
   var retirements = 0
   var mayCancel = false

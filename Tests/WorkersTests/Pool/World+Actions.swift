@@ -77,6 +77,7 @@ extension World {
   /// The worker may take it, and no call that it may take stands before it.
   private func checkChoice(of call: Caller, on process: Process) throws(Violation) {
     try require(process.hasProcess && process.isReady && !process.isStopped, "\(call.id) given to one not ready")
+    try require(!process.isMute, "\(call.id) given to one that cannot be reached")
     try require(!process.isLeaving, "\(call.id) given to one that leaves")
     try require(mayRun(call, process), "\(call.id) is not for \(process.id)")
     for other in calls where other.worker == nil && other.id != call.id && mayRun(other, process) {
@@ -129,6 +130,7 @@ extension World {
     case .cancelled:
       if case .release(let lease) = event, call.request.target == .lease(lease) { return call.worker == nil }
       guard call.wantsCancel else { return false }
+      if case .notBegun(_, call.id) = event { return true }
       return call.worker == nil ? event == .cancel(call.id) : true
     case .queueFull:
       guard let limit = machine.rules.queueLimit else { return false }

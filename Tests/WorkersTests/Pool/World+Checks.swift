@@ -25,7 +25,8 @@ extension World {
     case .deadline(let worker, let call), .cancellation(let worker, let call):
       guard let index = process(worker) else { throw Violation("\(timer) outlives its worker") }
       try require(processes[index].call == call, "\(timer) outlives its call")
-    case .closing(let worker), .termination(let worker), .start(let worker), .stop(let worker):
+    case .closing(let worker), .termination(let worker), .start(let worker), .stop(let worker),
+      .silence(let worker):
       try require(process(worker) != nil, "\(timer) outlives its worker")
     case .forkServer, .backOff, .idle, .shutdown: break
     }
@@ -34,7 +35,7 @@ extension World {
 
   /// Nobody waits for what is free, and nobody is free who should be gone.
   private func checkWork(_ serving: Int) throws(Violation) {
-    for process in processes where process.hasProcess && process.isReady && !process.isStopped {
+    for process in processes where process.hasProcess && process.isReady && !process.isStopped && !process.isMute {
       guard !process.isLeaving, process.call == nil else { continue }
       if serving < machine.rules.maximum || process.lease != nil {
         let waits = calls.contains { $0.worker == nil && mayRun($0, process) }
@@ -75,13 +76,16 @@ extension World {
     let nobody = WorkerID(rawValue: 99)
     var events: [PoolEvent] = [
       .processStarted(nobody), .workerReady(nobody), .startFailed(nobody, at: .zero), .reply(nobody, .first),
-      .protocolViolation(nobody), .stopped(nobody), .continued(nobody), .exited(nobody, at: .zero), .retire(nobody),
+      .protocolViolation(nobody), .channelEnded(nobody), .notBegun(nobody, .first), .stopped(nobody),
+      .continued(nobody), .exited(nobody, at: .zero), .retire(nobody),
       .cancel(CallID(rawValue: 99)), .release(CallID(rawValue: 99)), .open,
     ]
     if forkServer == .absent { events += [.forkServerDied(at: .zero), .forkServerReady] }
     var late: [PoolTimer] = [.forkServer, .backOff, .idle, .shutdown]
     for process in processes {
-      late += [.closing(process.id), .termination(process.id), .start(process.id), .stop(process.id)]
+      late += [
+        .closing(process.id), .termination(process.id), .start(process.id), .stop(process.id), .silence(process.id),
+      ]
       for call in 0..<scenario.script.count {
         late += [
           .deadline(process.id, CallID(rawValue: call)), .cancellation(process.id, CallID(rawValue: call)),

@@ -3,8 +3,8 @@
 /// A state written down so that two that differ only in names are the same.
 ///
 /// Workers are numbered by rank, as the machine compares their ids and does nothing else with them. Left out is what has no
-/// bearing on what comes next: the next worker's id, times of deaths where only their number counts, and the
-/// number of failed starts, which only sets how long a timer runs.
+/// bearing on what comes next: the next worker's id, times of deaths where only their number counts, and, where nothing
+/// limits it, the number of failed starts, which only sets how long a timer runs.
 extension World {
   var fingerprint: [UInt8] {
     var bytes: [UInt8] = []
@@ -27,6 +27,7 @@ extension World {
       case .termination(let worker): 4000 + rank(worker)
       case .start(let worker): 5000 + rank(worker)
       case .stop(let worker): 6000 + rank(worker)
+      case .silence(let worker): 7000 + rank(worker)
       case .forkServer: 1
       case .backOff: 2
       case .idle: 3
@@ -50,6 +51,7 @@ extension World {
     for process in processes {
       add(process.hasProcess, process.isReady, process.isStopped, process.isRetiring)
       add(process.isAsked, process.isTerminated, process.isKilled, process.isCallCancelled)
+      add(process.isMute)
       add(process.call?.rawValue ?? 200)
       add(process.lease?.rawValue ?? 200)
       add(process.callsDone)
@@ -59,7 +61,7 @@ extension World {
       add(rank(worker.id))
       add(phaseCode(worker.phase))
       add(worker.hasProcess, worker.isReady, worker.isStopped, worker.isRetiring, worker.isRested, worker.isAtFault)
-      add(worker.isStartTimed, worker.isStopTimed)
+      add(worker.isStartTimed, worker.isStopTimed, worker.isMute, worker.isMuteTimed)
       add(worker.callsDone)
       add(worker.work?.call.rawValue ?? 200)
       if let work = worker.work { add(work.isAnswered, work.isCancelling, work.isTimed) }
@@ -86,7 +88,9 @@ extension World {
       add(call.isHold, call.wantsCancel)
       add(call.sends)
       add(call.worker.map(rank) ?? 200)
+      add(call.losses)
       add(machine.calls[call.id]?.attempts ?? 200)
+      add(machine.calls[call.id]?.losses ?? 200)
       add(machine.calls[call.id]?.worker.map(rank) ?? 200)
     }
     for timer in timers.map(code).sorted() {
@@ -116,6 +120,7 @@ extension World {
       }
     for count in [
       life, server, forkServer.rawValue, submitted, faults, forkServerDeaths, retirements, machine.deaths.count,
+      scenario.rules.restartLimit.map { min($0.deaths, machine.failedStarts) } ?? 0,
     ] {
       add(count)
     }
@@ -139,14 +144,15 @@ extension World {
       "failedStarts", "isBackingOff", "isIdleTimed", "isShutdownTimed",
     ]
     let worker = [
-      "id", "phase", "hasProcess", "isReady", "isStopped", "isRetiring", "isRested", "isAtFault", "callsDone", "work",
-      "lease", "inbox", "isStartTimed", "isStopTimed", "ladder",
+      "id", "phase", "hasProcess", "isReady", "isStopped", "isMute", "isRetiring", "isRested", "isAtFault", "callsDone",
+      "work",
+      "lease", "inbox", "isStartTimed", "isStopTimed", "isMuteTimed", "ladder",
     ]
     let id = WorkerID(rawValue: 0)
     let call = CallID(rawValue: 0)
     return names(PoolStateMachine(rules: PoolRules())) == machine && names(PoolWorker(id: id)) == worker
       && names(PoolWork(call: call)) == ["call", "isAnswered", "isCancelling", "isTimed"]
-      && names(PoolCall(request: CallRequest())) == ["request", "isHold", "attempts", "worker"]
+      && names(PoolCall(request: CallRequest())) == ["request", "isHold", "attempts", "losses", "worker"]
       && names(PoolLease(id: call, worker: id)) == ["id", "worker", "isLost", "queue"]
   }
 }

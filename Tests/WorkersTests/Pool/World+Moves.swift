@@ -58,8 +58,12 @@ extension World {
       }
       if !scenario.startsInTwoSteps { return }
     }
-    if !process.isReady { moves.append(Move(event: .workerReady(id), isFriendly: process.hasProcess)) }
-    if let call = process.call { moves.append(Move(event: .reply(id, call), isFriendly: !process.isStopped)) }
+    if !process.isReady, !process.isMute { moves.append(Move(event: .workerReady(id), isFriendly: process.hasProcess)) }
+    if let call = process.call {
+      if !process.isMute { moves.append(Move(event: .reply(id, call), isFriendly: !process.isStopped)) }
+      if mayFail, scenario.mayFallSilent { moves.append(Move(event: .notBegun(id, call), cost: .fault)) }
+    }
+    if mayFail, scenario.mayFallSilent, !process.isMute { moves.append(Move(event: .channelEnded(id), cost: .fault)) }
     if mayFail, scenario.maySendGarbage {
       moves.append(Move(event: .protocolViolation(id), cost: .fault))
       moves.append(Move(event: .reply(id, CallID(rawValue: 98)), cost: .fault))

@@ -36,6 +36,7 @@ struct World {
     var hasProcess = false
     var isReady = false
     var isStopped = false
+    var isMute = false
     var isRetiring = false
     var isAsked = false
     var isTerminated = false
@@ -53,6 +54,7 @@ struct World {
     let request: CallRequest
     var isHold = false
     var sends = 0
+    var losses = 0
     var worker: WorkerID?
     var wantsCancel = false
   }
@@ -91,6 +93,18 @@ struct World {
     }
   }
 
+  /// A worker that is as good as gone has not begun with the call. So often that may be said of a call, and be believed.
+  private mutating func lose(_ id: CallID, in worker: WorkerID) {
+    guard let index = process(worker) else { return }
+    processes[index].isMute = true
+    guard let call = caller(id), calls[call].losses < scenario.rules.maximumAttempts else { return }
+    calls[call].losses += 1
+    calls[call].sends -= 1
+    calls[call].worker = nil
+    processes[index].call = nil
+    processes[index].isCallCancelled = false
+  }
+
   /// What the event itself changes outside the pool.
   private mutating func note(_ event: PoolEvent) {
     switch event {
@@ -117,6 +131,8 @@ struct World {
         }
       }
     case .protocolViolation: break
+    case .channelEnded(let id): if let index = process(id) { processes[index].isMute = true }
+    case .notBegun(let id, let call): lose(call, in: id)
     case .stopped(let id): if let index = process(id) { processes[index].isStopped = true }
     case .continued(let id): if let index = process(id) { processes[index].isStopped = false }
     case .retire(let id): if let index = process(id) { processes[index].isRetiring = true }

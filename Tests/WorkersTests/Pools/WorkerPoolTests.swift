@@ -115,6 +115,32 @@ struct WorkerPoolTests {
     }
   }
 
+  @Test("reports are a sequence that ends with the call, and one of another type is an error")
+  func reportSequence() async throws {
+    try await withWorkerPool(of: Subject.self, count: 1) { pool in
+      let seen = Mutex<[Int]>([])
+      let count = try await pool.run(reports: Int.self) {
+        try await $0.report(100)
+      } listening: { reports in
+        for await number in reports { seen.withLock { $0.append(number) } }
+      }
+      #expect(count == 100 && seen.withLock { $0 } == Array(0..<100))
+      await #expect(throws: DecodingError.self) {
+        try await pool.run(reports: String.self) {
+          try await $0.report(3)
+        } listening: { _ in
+        }
+      }
+      await #expect(throws: CancellationError.self) {
+        try await pool.run(reports: Int.self) {
+          try await $0.report(3)
+        } listening: { _ in
+          throw CancellationError()
+        }
+      }
+    }
+  }
+
   @Test("reports come in order while the call runs")
   func reports() async throws {
     try await withWorkerPool(of: Subject.self, count: 1) { pool in
@@ -184,13 +210,15 @@ struct WorkerPoolTests {
     #expect(kill(process, 0) == -1 && errno == ESRCH)
   }
 
-  @Test("too many deaths end the pool, and every caller is told why")
+  @Test("too many deaths of idle workers end the pool, and every caller is told why")
   func restartIntensity() async throws {
     var configuration = WorkerPoolConfiguration(count: 1)
     configuration.restartIntensity = .init(deaths: 2, within: .seconds(60))
     let pool = try WorkerPool(of: Subject.self, configuration: configuration)
-    for _ in 0..<3 { _ = try? await pool.run { try await $0.die(.kill) } }
-    await #expect(throws: PoolFailed.self) { try await pool.run { try await $0.double(1) } }
+    let end = ContinuousClock.now + generous
+    await #expect(throws: PoolFailed.self) {
+      while ContinuousClock.now < end { kill(try await pool.run { try await $0.process() }, SIGKILL) }
+    }
     await pool.shutDown(.cancel)
   }
 
