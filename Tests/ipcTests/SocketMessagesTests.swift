@@ -133,13 +133,18 @@ struct SocketMessagesTests {
     let command = "trap '' HUP; exec \(ipc) receive unix-socket:\(path) --create --timeout 20"
     let run = try Command.run("/bin/sh", ["-c", command]) { process in
       try waitForSocket(at: path)
-      let client = try UnixSocket(connectingTo: .path(path), timeout: generous)
+      // The path is there a moment before it is listened at.
+      var client: UnixSocket?
+      try wait {
+        client = try? UnixSocket(connectingTo: .path(path))
+        return client != nil
+      }
       // Once the client has come the path goes, and signals are no longer caught.
       var status = stat()
       try wait { stat(path.string, &status) == -1 }
       usleep(50_000)
       kill(process, SIGHUP)
-      try client.write(Array("here".utf8), timeout: generous)
+      try client?.write(Array("here".utf8), timeout: generous)
     }
     #expect(run.exitCode == 0 && run.lines == ["here"], "\(run)")
   }

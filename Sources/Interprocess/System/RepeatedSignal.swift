@@ -5,9 +5,15 @@ import Synchronization
 /// A signal to one thread, sent at a deadline and every millisecond from then on until it is stopped: what a timer does
 /// that the kernel refused. The reactor's thread sends it.
 final class RepeatedSignal: Sendable {
+  private struct State {
+    var isStopped = false
+    /// The reactor's wait for the next time.
+    var watch: UInt64?
+  }
+
   private let signal: CInt
   private let thread: pid_t
-  private let isStopped = Mutex(false)
+  private let state = Mutex(State())
 
   init(_ signal: CInt, to thread: pid_t, from deadline: Deadline) {
     self.signal = signal
@@ -16,24 +22,34 @@ final class RepeatedSignal: Sendable {
   }
 
   /// No signal comes any more afterwards: the thread may end, and its number be another's.
-  func stop() { isStopped.withLock { $0 = true } }
+  func stop() {
+    let watch = state.withLock { state in
+      state.isStopped = true
+      return state.watch
+    }
+    if let watch { try? Reactor.shared().unwatch(watch) }
+  }
 
   private func send() {
-    let isSent = isStopped.withLock { isStopped in
-      if !isStopped { _ = ci_tgkill(thread, signal) }
-      return !isStopped
+    if sendOnce() { wait(until: Deadline(.milliseconds(1))) }
+  }
+
+  /// - Returns: whether it was sent, and not stopped before.
+  private func sendOnce() -> Bool {
+    state.withLock { state in
+      if !state.isStopped { _ = ci_tgkill(thread, signal) }
+      return !state.isStopped
     }
-    if isSent { wait(until: Deadline(.milliseconds(1))) }
   }
 
   private func wait(until deadline: Deadline) {
-    // Without a reactor there is no descriptor left either, and nobody to wait: once, at least, it is sent.
     guard let reactor = try? Reactor.shared() else {
-      isStopped.withLock { isStopped in
-        if !isStopped { _ = ci_tgkill(thread, signal) }
-      }
+      // There is nobody to wait, for want of a descriptor or a thread: once, at least, it is sent.
+      _ = sendOnce()
       return
     }
-    reactor.watch(nil, by: deadline) { _ in self.send() }
+    let watch = reactor.watch(nil, by: deadline) { _ in self.send() }
+    // When it has come already this names a wait that is over, which does no harm.
+    state.withLock { $0.watch = watch }
   }
 }
