@@ -91,7 +91,8 @@ let package = Package(
       swiftSettings: settings),
     // Programs that workers run, in the process of the tests and in those of two programs that have workers.
     .target(
-      name: "WorkerPrograms", dependencies: ["Interprocess", "Workers", system], path: "Tests/WorkerPrograms",
+      name: "WorkerPrograms", dependencies: ["CInterprocess", "Interprocess", "Workers", system],
+      path: "Tests/WorkerPrograms",
       swiftSettings: settings),
     .executableTarget(
       name: "workers-helper", dependencies: ["CInterprocess", "Interprocess", "WorkerPrograms", "Workers", system],

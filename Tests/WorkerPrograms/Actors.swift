@@ -35,6 +35,13 @@ public distributed actor Subject: WorkerActor {
     return true
   }
 
+  /// The same, once it has told that it runs, and without leaving the processor.
+  public distributed func reportAndPoll() throws -> Bool {
+    try WorkerContext.report(1)
+    while !Task.isCancelled {}
+    return true
+  }
+
   public distributed func spin() -> Int {
     var number = 0
     while number >= 0 { number = (number + 1) & 0xFFFF }

@@ -11,6 +11,26 @@ func pool() throws {
   while true { pause() }
 }
 
+/// Those that are async, and end the process themselves.
+func poolScenario(_ arguments: [String]) throws {
+  Task {
+    do {
+      switch arguments[0] {
+      case "campaign": try await Campaign(Array(arguments.dropFirst())).run()
+      case "matrix": try await Matrix(Array(arguments.dropFirst())).run()
+      case "hostile": try await HostileWorkers(Array(arguments.dropFirst())).run()
+      case "pool-dying": try await DyingPool(Array(arguments.dropFirst())).run()
+      case "calls": try await PoolPlaces(Array(arguments.dropFirst())).run()
+      default: throw Campaign.Unusable()
+      }
+    } catch {
+      say("error: \(error)")
+    }
+    exit(1)
+  }
+  while true { pause() }
+}
+
 /// How long calls with large arguments take, warm.
 func large() throws {
   let bytes = [UInt8](repeating: 1, count: 128 << 20)

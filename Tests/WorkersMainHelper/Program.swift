@@ -13,5 +13,8 @@ struct Program {
     let worker = try Observed(server, "concurrency")
     print(try worker.line())
     print(try worker.end())
+    try await withWorkerPool(of: Subject.self, count: 1) { pool in
+      print("and \(try await pool.run { try await $0.double(21) })")
+    }
   }
 }

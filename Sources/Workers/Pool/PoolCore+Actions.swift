@@ -21,7 +21,7 @@ extension PoolCore {
     case .startTimer(let timer, let delay): timers?.start(timer, after: delay)
     case .cancelTimer(let timer): timers?.cancel(timer)
     case .answer(let call, let outcome): answer(call, outcome)
-    case .fail: observer.failed(state.withLock { $0.lastCause })
+    case .fail: observer.failed(state.withLock { $0.failureCause ?? $0.lastCause })
     case .end: end()
     }
   }
@@ -143,7 +143,7 @@ extension PoolCore {
   }
 
   private func answer(_ id: CallID, _ outcome: CallOutcome) {
-    let (call, cause) = state.withLock { ($0.calls.removeValue(forKey: id), $0.lastCause) }
+    let (call, cause) = state.withLock { ($0.calls.removeValue(forKey: id), $0.failureCause ?? $0.lastCause) }
     guard let call else { return }
     if call.isMeasured { observer.answered(call, isSuccess: outcome == .reply) }
     switch outcome {

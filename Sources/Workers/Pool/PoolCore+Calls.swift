@@ -27,15 +27,15 @@ extension PoolCore: WorkerCaller {
     switch answer {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
-    case .reply(let reply):
-      switch Frame.head(of: reply.frame)?.kind {
-      case .result, .sharedResult: return reply
-      case .error:
-        var reader = FrameReader(reply.frame)
-        throw try WireError.read(&reader)
-      default: throw FrameReader.Malformed()
-      }
+    case .reply(let reply): return try reply.result()
     }
+  }
+
+  /// Computes elements of a function in the next free worker.
+  func answer(
+    _ name: String, _ frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
+  ) async -> PendingCall.Answer {
+    await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(.any)) }
   }
 
   /// Holds a worker.

@@ -13,8 +13,9 @@ struct CrashReport: Sendable {
   var standardOutput = ""
   var fault: WorkerCrash.Fault?
   var outOfMemory = WorkerCrash.OutOfMemory.no
-  /// Which element of a chunk it was at.
-  var element: Int = 0
+  /// The call that it said last it was running, and which element of that.
+  var call: UInt64 = 0
+  var element = FoundFunction.noElement
 }
 
 /// What is told of the processes.
@@ -113,7 +114,8 @@ extension PoolCore {
     report.standardError = process?.errorsTail ?? ""
     report.standardOutput = process?.outputTail ?? ""
     if wasSignalled { report.fault = fault }
-    report.element = Int(truncatingIfNeeded: status.get(.element, slot: worker.slot))
+    report.call = worker.journal.call
+    report.element = status.get(.element, slot: worker.slot)
     if case .reaped(let how, let usage) = ending {
       report.ending = how
       report.usage = usage
@@ -126,10 +128,13 @@ extension PoolCore {
 
   func crash(of worker: WorkerID, _ call: PendingCall) -> WorkerCrash {
     let report = state.withLock { $0.crashes[worker] } ?? CrashReport()
-    return WorkerCrash(
+    var crash = WorkerCrash(
       processID: report.processID, ending: report.ending, call: call.name, attempt: call.attempt, usage: report.usage,
       standardError: report.standardError, standardOutput: report.standardOutput, outOfMemory: report.outOfMemory,
       fault: report.fault)
+    // What it said of an earlier call says nothing of this one.
+    if report.call == UInt64(call.id.rawValue) { crash.element = Int(exactly: report.element) }
+    return crash
   }
 }
 
@@ -159,14 +164,5 @@ private enum OutOfMemorySigns {
       return wasKilledByKernel() ? .yes : .possible
     }
     return .no
-  }
-}
-
-extension PoolCore {
-  /// Which element of its chunk a worker was at when it crashed.
-  func element(of crash: WorkerCrash) -> Int {
-    state.withLock { state in
-      state.crashes.values.first { $0.processID == crash.processID }?.element ?? 0
-    }
   }
 }

@@ -25,6 +25,8 @@ final class PoolCore: Sendable {
     var crashes: [WorkerID: CrashReport] = [:]
     var crashOrder: [WorkerID] = []
     var lastCause = "none could be started"
+    /// What was the last when the pool failed.
+    var failureCause: String?
     var hasEnded = false
     var whenEnded: [CheckedContinuation<Void, Never>] = []
     /// To be read from now on, for a call was sent to them.
@@ -88,6 +90,7 @@ final class PoolCore: Sendable {
     let isMine = state.withLock { state in
       prepare(&state)
       state.machine.receive(event, into: &state.actions)
+      if state.machine.hasFailed, state.failureCause == nil { state.failureCause = state.lastCause }
       if state.isCarryingOut { return false }
       state.isCarryingOut = true
       return true

@@ -38,6 +38,9 @@ public struct WorkerCrash: Error, Sendable {
     case protocolViolation = "sent what is no message of a worker"
   }
 
+  /// Which element of a chunk was being computed; `nil` when none was, or nobody knows.
+  var element: Int? = nil
+
   /// Whether it died because memory ran out.
   public enum OutOfMemory: Hashable, Sendable {
     case yes

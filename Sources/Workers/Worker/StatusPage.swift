@@ -73,6 +73,14 @@ struct StatusPage: ~Copyable, Sendable {
     _ = try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.wrappingAdd(amount, ordering: .relaxed) }
   }
 
+  /// Where a worker says which element it is at, for as long as the page is mapped.
+  func elementMark(slot: Int) -> UnsafePointer<Atomic<UInt64>> {
+    mapping.withUnsafeBytes {
+      UnsafePointer(
+        ($0.baseAddress.unsafelyUnwrapped + offset(.element, slot)).assumingMemoryBound(to: Atomic<UInt64>.self))
+    }
+  }
+
   /// What does not fit is cut off.
   func setName(_ name: String, slot: Int) {
     let bytes = Array(name.utf8.prefix(Self.nameSize))

@@ -7,8 +7,9 @@ public struct WorkerContext: Sendable {
 
   @TaskLocal static var task: WorkerContext?
 
-  let call: UInt64
-  let send: @Sendable ([UInt8]) throws -> Void
+  package let call: UInt64
+  /// Package: tests have workers send what no worker sends.
+  package let send: @Sendable ([UInt8]) throws -> Void
 
   /// Tells the caller something while the call runs: how far it has come, for instance. It waits while the caller is slow.
   ///

@@ -95,7 +95,7 @@ final class WorkerSession: Sendable {
       note(frame, isFunction: kind == .function)
       switch kind {
       case .call: run(call) { await self.answer(call, frame, actor, system, $0) }
-      case .function: run(call) { $0.frame = await self.answer(call, frame) }
+      case .function: run(call) { await self.answer(call, frame, $0) }
       case .ready, .result, .sharedResult, .error, .report, .kept: exit(WorkerMain.ExitCode.protocolViolation)
       }
     }
@@ -177,16 +177,16 @@ final class WorkerSession: Sendable {
     }
   }
 
-  private func answer(_ call: UInt64, _ frame: [UInt8]) async -> [UInt8] {
+  private func answer(_ call: UInt64, _ frame: [UInt8], _ reply: WorkerResultHandler.Reply) async {
     do {
       var reader = FrameReader(frame)
       let name = try reader.text()
       let function = try function(named: name)
-      return try await CallTrace.withWorkerSpan(&reader, name) { reader in
-        try await function.run(reader, call, arena) { status.set(.element, UInt64($0), slot: setup.slot) }
-      }
+      let place = FoundFunction.Place(
+        call: call, arena: arena, control: control, mark: status.elementMark(slot: setup.slot))
+      try await CallTrace.withWorkerSpan(&reader, name) { try await function.run($0, place, reply) }
     } catch {
-      return failure(call, error)
+      reply.frame = failure(call, error)
     }
   }
 

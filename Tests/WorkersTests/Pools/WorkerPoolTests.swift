@@ -32,13 +32,15 @@ struct WorkerPoolTests {
       let crash = await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.die(death) } }
       #expect(crash?.processID != nil)
       #expect(crash?.call.contains("die") == true)
-      switch death {
-      case .kill: #expect(crash?.outOfMemory == .possible)
-      case .exitThree: #expect(crash?.ending == .exited(3))
-      case .exitZero: #expect(crash?.ending == .exited(0))
-      case .trap: #expect(crash?.standardError.contains("Fatal error") == true)
-      case .segmentationFault, .abort: break
+      switch (death, crash?.ending) {
+      case (.kill, .signalled(SIGKILL, _)): #expect(crash?.outOfMemory == .possible)
+      case (.exitThree, .exited(3)), (.exitZero, .exited(0)): break
+      case (.trap, .signalled(let signal, _)):
+        #expect([SIGILL, SIGTRAP].contains(signal) && crash?.standardError.contains("Fatal error") == true)
+      case (.segmentationFault, .signalled(SIGSEGV, _)), (.abort, .signalled(SIGABRT, _)): break
+      case (_, let ending): Issue.record("\(death) ended as \(ending.map { "\($0)" } ?? "nobody knows")")
       }
+      if death != .kill { #expect(crash?.outOfMemory == .no) }
       let isTrue5 = try await others == (0..<100).map { 2 * $0 }
       #expect(isTrue5)
       let isTrue6 = try await pool.run { try await $0.double(1) } == 2
@@ -61,10 +63,15 @@ struct WorkerPoolTests {
     var configuration = WorkerPoolConfiguration(count: 1, callDeadline: generous)
     configuration.gracePeriod = .milliseconds(50)
     try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
+      let process = try await pool.run { try await $0.process() }
       let short = CallOptions(deadline: .milliseconds(100))
-      await #expect(throws: CallDeadlineExceeded.self) { try await pool.run(options: short) { try await $0.spin() } }
-      let isTrue7 = try await pool.run { try await $0.double(4) } == 8
-      #expect(isTrue7)
+      let error = await #expect(throws: CallDeadlineExceeded.self) {
+        try await pool.run(options: short) { try await $0.spin() }
+      }
+      #expect(error?.deadline == .milliseconds(100) && error?.call.contains("spin") == true)
+      let next = try await pool.run { try await $0.process() }
+      #expect(next != process)
+      #expect(kill(process, 0) == -1 && errno == ESRCH)
     }
   }
 
@@ -72,8 +79,13 @@ struct WorkerPoolTests {
   func cancellation() async throws {
     try await withWorkerPool(of: Subject.self, count: 1) { pool in
       let process = try await pool.run { try await $0.process() }
-      let task = Task { try await pool.run { try await $0.poll() } }
-      try await Task.sleep(for: .milliseconds(50))
+      let began = Mutex(false)
+      let task = Task {
+        try await pool.run(reports: Int.self, onReport: { _ in began.withLock { $0 = true } }) {
+          try await $0.reportAndPoll()
+        }
+      }
+      while !began.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(1)) }
       task.cancel()
       let isTrue8 = try await task.value
       #expect(isTrue8)
@@ -86,12 +98,20 @@ struct WorkerPoolTests {
   func held() async throws {
     try await withWorkerPool(of: Subject.self, count: 2) { pool in
       try await pool.withWorker { worker in
+        let process = try await worker.process()
         for number in 1...5 {
-          let isTrue10 = try await worker.next() == number
-          #expect(isTrue10)
-          _ = try await pool.run { try await $0.double(1) }
+          let count = try await worker.next()
+          #expect(count == number)
+          let others = try await pool.map(0..<4) { other, _ in
+            _ = try await other.next()
+            return try await other.process()
+          }
+          #expect(!others.contains(process))
         }
       }
+      // Its state is there for whoever comes next.
+      let counts = try await pool.map(0..<20) { worker, _ in (try await worker.process(), try await worker.next()) }
+      #expect(Set(counts.map(\.0)).count <= 2 && counts.contains { $0.1 > 5 })
     }
   }
 
@@ -170,11 +190,24 @@ struct WorkerPoolTests {
   @Test("a pool that is shut down answers every call, and refuses more")
   func shutDown() async throws {
     let pool = try WorkerPool(of: Subject.self, configuration: .init(count: 1))
-    let calls = (0..<5).map { _ in Task { try await pool.run { try await $0.sleep(milliseconds: 10_000) } } }
-    try await Task.sleep(for: .milliseconds(100))
+    let process = try await pool.run { try await $0.process() }
+    let began = Mutex(false)
+    let running = Task {
+      try await pool.run(reports: Int.self, onReport: { _ in began.withLock { $0 = true } }) {
+        try await $0.reportAndPoll()
+      }
+    }
+    while !began.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(1)) }
+    let waiting = (0..<5).map { _ in Task { try await pool.run { try await $0.double(1) } } }
+    // One of them may be made after the end: it is refused likewise.
+    try await Task.sleep(for: .milliseconds(50))
     await pool.shutDown(.cancel)
-    for call in calls { await #expect(throws: (any Error).self) { try await call.value } }
+    // The one that ran saw the cancellation, and answered for itself.
+    let isCancelled = try await running.value
+    #expect(isCancelled)
+    for call in waiting { await #expect(throws: PoolClosed.self) { try await call.value } }
     await #expect(throws: PoolClosed.self) { try await pool.run { try await $0.double(1) } }
+    #expect(kill(process, 0) == -1 && errno == ESRCH)
   }
 
   @Test("too many deaths of idle workers end the pool, and every caller is told why")
@@ -189,24 +222,36 @@ struct WorkerPoolTests {
     await pool.shutDown(.cancel)
   }
 
-  @Test("a call that is safe to repeat survives the deaths of its workers")
+  @Test("a call that is safe to repeat is made again when its worker dies, and any other is not")
   func repeatable() async throws {
+    let board = try MarkBoard(calls: 40)
     var configuration = WorkerPoolConfiguration(count: 2)
     configuration.restartIntensity = nil
+    configuration.environment = [MarkBoard.variable: board.path]
+    try await withWorkerPool(of: Victim.self, configuration: configuration) { pool in
+      let answers = try await pool.map(0..<20, options: .init(isRepeatable: true)) { worker, call in
+        try await worker.work(call, microseconds: 100, fate: call % 2 == 0 ? .kill : nil)
+      }
+      #expect(answers == (0..<20).map(Victim.answer))
+      for call in 0..<20 { #expect(board.begun(call) == (call % 2 == 0 ? 2 : 1) && board.ended(call) == 1) }
+      let crash = await #expect(throws: WorkerCrash.self) {
+        try await pool.run { try await $0.work(20, microseconds: 0, fate: .kill) }
+      }
+      #expect(crash?.attempt == 1 && board.begun(20) == 1)
+    }
+  }
+
+  @Test("a call whose every attempt costs a worker is given up after so many")
+  func attempts() async throws {
+    var configuration = WorkerPoolConfiguration(count: 1)
+    configuration.maximumAttempts = 4
     try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
-      let calls = Task {
-        try await pool.map(0..<200, options: .init(isRepeatable: true)) { worker, number in
-          try await worker.sleep(milliseconds: 2)
-          return number
-        }
+      let crash = await #expect(throws: WorkerCrash.self) {
+        try await pool.run(options: .init(isRepeatable: true)) { try await $0.die(.exitThree) }
       }
-      for _ in 0..<10 {
-        let victim = try await pool.run(options: .init(isRepeatable: true)) { try await $0.process() }
-        kill(victim, SIGKILL)
-        try await Task.sleep(for: .milliseconds(10))
-      }
-      let isTrue14 = try await calls.value == Array(0..<200)
-      #expect(isTrue14)
+      #expect(crash?.attempt == 4)
+      let double = try await pool.run { try await $0.double(1) }
+      #expect(double == 2)
     }
   }
 }

@@ -1,0 +1,56 @@
+import Interprocess
+import TestSupport
+import Testing
+import WorkerPrograms
+
+/// The pool is in a process of its own: what harms it ends that, and not the tests.
+@Suite("A hostile worker", .blocking)
+struct HostileWorkerTests {
+  private func facts(_ arguments: String...) throws -> [String] {
+    let command = try Command.run(Package.program("workers-helper"), ["hostile"] + arguments, timeout: .seconds(120))
+    #expect(command.exitCode == 0 && command.lines.last == "ended", "\(command.output) \(command.errors)")
+    #expect(command.lines.contains("memory bounded"), "\(command.output)")
+    return command.lines
+  }
+
+  private static let breaches =
+    WorkerPoolTests.mechanisms.map { ($0, Hostility.garbage) }
+    + [Hostility.emptyMessage, .strangerReply, .strangerReport, .ready].map { (Mechanism.ring, $0) }
+
+  @Test(
+    "that breaks the protocol costs its call, is dropped, and the pool goes on, over every mechanism", .queues(4),
+    arguments: breaches)
+  func breach(_ mechanism: Mechanism, _ hostility: Hostility) throws {
+    let facts = try facts(mechanism.rawValue, hostility.rawValue)
+    #expect(facts.contains { $0.hasPrefix("outcome: crash ") }, "\(facts)")
+  }
+
+  @Test("that answers again and again is heard once", .queues(4), arguments: WorkerPoolTests.mechanisms)
+  func repeatedReply(_ mechanism: Mechanism) throws {
+    let facts = try facts(mechanism.rawValue, Hostility.repeatedReply.rawValue)
+    #expect(facts.contains("outcome: value 1"), "\(facts)")
+  }
+
+  @Test(
+    "whose result or error is none costs its call",
+    arguments: [Hostility.malformedResult, .malformedError, .errorOfForeignType])
+  func malformed(_ hostility: Hostility) throws {
+    let facts = try facts("ring", hostility.rawValue)
+    #expect(facts.contains { $0.hasPrefix("outcome: ") && !$0.hasPrefix("outcome: value") }, "\(facts)")
+  }
+
+  @Test(
+    "that closes its channel and lives on is ended, and its call told, over every mechanism", .queues(4),
+    arguments: WorkerPoolTests.mechanisms)
+  func closedChannel(_ mechanism: Mechanism) throws {
+    let facts = try facts(mechanism.rawValue, Hostility.closedChannel.rawValue)
+    #expect(facts.contains { $0.hasPrefix("outcome: crash ") }, "\(facts)")
+  }
+
+  @Test(
+    "does no harm, whatever it sends, over every mechanism", .queues(4), arguments: WorkerPoolTests.mechanisms)
+  func fuzzed(_ mechanism: Mechanism) throws {
+    let seed = KillCampaignTests.seed()
+    #expect(try facts(mechanism.rawValue, "8", seed).contains("seed \(seed)"))
+  }
+}

@@ -1,0 +1,61 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// The program has top-level code, and a pool with calls of every kind.
+@Suite("Distributed calls", .blocking)
+struct PoolPlacesTests {
+  private static let helper = Package.program("workers-helper")
+  private static let calls = ["calls", "elsewhere", "main actor 7", "functions", "large", "crash", "and 42"]
+  private static let works = ["main runs"] + calls + ["ended"]
+
+  private func lines(_ place: String, _ more: String..., environment: [String: String] = [:]) throws -> [String] {
+    try Command.run(Self.helper, ["calls", place] + more, environment: environment, timeout: generous).lines
+  }
+
+  @Test(
+    "work with 50 busy threads, with a closed input, and with few descriptors",
+    arguments: ["plain", "threads", "closed-input", "few-descriptors"])
+  func places(_ place: String) throws { #expect(try lines(place) == Self.works) }
+
+  @Test("work after a change of directory")
+  func directory() throws { #expect(try lines("chdir") == ["main runs"] + Self.calls + Self.calls + ["ended"]) }
+
+  @Test("work when the program's file has been replaced")
+  func replaced() throws {
+    let copy = "\(Self.helper)-pool-copy-\(getpid())"
+    defer { unlink(copy) }
+    #expect(try Command.run("/bin/cp", [Self.helper, copy]).exitCode == 0)
+    let script = "rm \"$0\"; echo '#!/bin/false' > \"$0\"; chmod +x \"$0\"; echo"
+    let command = try Command.run(
+      "/bin/sh", ["-c", "(sleep 0.3; \(script)) | \"$0\" calls replaced", copy], timeout: generous)
+    #expect(command.lines == Self.works, "\(command)")
+  }
+
+  @Test(
+    "work with the marker set by hand, which does nothing", arguments: ["3:00000000000000000000000000000000", "0:", ""])
+  func marker(_ value: String) throws {
+    #expect(try lines("plain", environment: ["INTERPROCESS_WORKER": value]) == Self.works)
+  }
+
+  @Test("of too many workers for the descriptors there are end in an error that says so")
+  func tooFewDescriptors() throws {
+    let command = try Command.run(Self.helper, ["calls", "too-few-descriptors"], timeout: generous)
+    #expect(command.lines == Self.works || command.output.contains("ulimit -n"), "\(command)")
+  }
+
+  @Test(
+    "work with a full /dev/shm, and where they need it the error says so",
+    .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
+  func fullSharedMemory() throws {
+    let works = try Isolated.run([Self.helper, "calls", "full-shm"], options: ["--shm", "64k"], timeout: generous)
+    #expect(works.output == Self.works && works.exitCode == 0 && works.left.isEmpty, "\(works)")
+    let fails = try Isolated.run(
+      [Self.helper, "calls", "full-shm", "posix-shared-memory"], options: ["--shm", "64k"], timeout: generous)
+    #expect(fails.output.contains { $0.contains("No space left") || $0.contains("ENOSPC") }, "\(fails)")
+    #expect(fails.exitCode == 1 && fails.left.isEmpty, "\(fails)")
+  }
+
+  @Test("may make a pool of their own, and no deeper than allowed")
+  func nested() throws { #expect(try lines("nested") == ["main runs", "3 processes", "bounded"]) }
+}
