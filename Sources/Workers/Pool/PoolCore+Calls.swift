@@ -139,9 +139,9 @@ extension PoolCore: WorkerCaller {
 
   /// The channel is at its end, or what comes from it is worth nothing. `isRead` stays: there is nothing more to read.
   private func endReading(_ worker: PooledWorker, isViolation: Bool) {
+    worker.note(isViolation ? .protocolViolation : .closedChannel)
     worker.state.withLock { $0.isAtEnd = true }
     if finish(worker) { return }
-    worker.note(isViolation ? .protocolViolation : .closedChannel)
     feed(isViolation ? .protocolViolation(worker.id) : .channelEnded(worker.id))
   }
 

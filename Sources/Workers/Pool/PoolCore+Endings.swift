@@ -42,13 +42,19 @@ extension PoolCore {
       release(worker)
       feed(.startFailed(worker.id, at: now)) { $0.lastCause = "it could not be started: \(error)" }
     case .ended(let ending):
-      let isRead = worker.state.withLock { state in
+      let (isRead, isAtEnd) = worker.state.withLock { state in
         state.ending = ending
-        return state.isRead && !state.isAtEnd
+        return (state.isRead, state.isAtEnd)
       }
       worker.channel.peerDied()
-      // What it said before it died counts: a reply that is there is read first.
-      if isRead { endAfterAWhile(worker) } else { readLastWords(worker) }
+      // What it said before it died counts, and a reply that is there is read first; but nothing past a violation.
+      if isAtEnd {
+        finish(worker)
+      } else if isRead {
+        endAfterAWhile(worker)
+      } else {
+        readLastWords(worker)
+      }
     }
   }
 
@@ -113,7 +119,8 @@ extension PoolCore {
     report.processID = process?.processID
     report.standardError = process?.errorsTail ?? ""
     report.standardOutput = process?.outputTail ?? ""
-    if wasSignalled { report.fault = fault }
+    // A channel ends with any crash; that it did is a fault only where the worker had to be killed.
+    if wasSignalled || fault == .protocolViolation { report.fault = fault }
     report.call = worker.journal.call
     report.element = status.get(.element, slot: worker.slot)
     if case .reaped(let how, let usage) = ending {
@@ -150,8 +157,9 @@ private enum OutOfMemorySigns {
   static func look(
     _ ending: ProcessEnding, _ standardError: String, wasSignalled: Bool, wasKilledByKernel: () -> Bool
   ) -> WorkerCrash.OutOfMemory {
-    // The worker's own log may speak of memory too: only its very last lines count, before the backtrace.
-    let end = standardError.firstRange(of: "Program crashed")?.lowerBound ?? standardError.endIndex
+    // The worker's own log may speak of memory too: only its very last lines count, before the runtime's backtrace.
+    let backtrace = ["Current stack trace:", "Program crashed"].compactMap { standardError.ranges(of: $0).last }
+    let end = backtrace.map(\.lowerBound).min() ?? standardError.endIndex
     let lastLines = standardError[..<end].split(separator: "\n").suffix(4).joined(separator: "\n")
     // Swift's own words, malloc's, and C++'s.
     let words = [

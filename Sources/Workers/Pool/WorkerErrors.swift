@@ -25,7 +25,7 @@ public struct WorkerCrash: Error, Sendable {
 
   public let outOfMemory: OutOfMemory
 
-  /// Why the pool has killed it; `nil` where it ended of itself.
+  /// Why the pool has killed it, or would have; `nil` where it ended of itself.
   public let fault: Fault?
 
   /// What a worker is killed for.
