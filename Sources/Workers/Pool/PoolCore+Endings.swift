@@ -35,7 +35,7 @@ extension PoolCore {
       worker.note(.stopped)
       feed(.stopped(worker.id))
     case .continued:
-      worker.note(nil)
+      worker.noteContinuation()
       feed(.continued(worker.id))
     case .ended(.notStarted(let error)):
       worker.channel.peerDied()

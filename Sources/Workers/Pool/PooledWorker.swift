@@ -49,8 +49,13 @@ final class PooledWorker: Sendable {
     self.control = ControlLine(control)
   }
 
-  /// What it is killed for, where it is.
-  func note(_ fault: WorkerCrash.Fault?) { state.withLock { $0.fault = fault } }
+  /// What it is killed for, where it is: the first such thing, and nothing that comes of its being killed.
+  func note(_ fault: WorkerCrash.Fault) {
+    state.withLock { if $0.fault == nil, !$0.wasSignalled { $0.fault = fault } }
+  }
+
+  /// It was stopped, and runs again.
+  func noteContinuation() { state.withLock { if $0.fault == .stopped { $0.fault = nil } } }
 
   var processID: CInt? { state.withLock { $0.process?.processID } }
 
