@@ -38,13 +38,18 @@ struct Matrix {
       _ = try await pool.run { try await $0.double(1) }
     }
     let before = Footprint.settled()
+    try await fill()
+    for left in before.left() { say("left: \(left)") }
+    say("ended")
+    exit(0)
+  }
+
+  /// The pool is gone when this returns.
+  private func fill() async throws {
     let pool = try WorkerPool(of: Mortal.self, configuration: configuration)
     say("outcome: \(await outcome(pool))")
     if stage != .starting { say("then: \(await described { _ = try await pool.run { try await $0.process() } })") }
     await pool.shutDown()
-    for left in before.left() { say("left: \(left)") }
-    say("ended")
-    exit(0)
   }
 
   private func outcome(_ pool: WorkerPool<Mortal>) async -> String {

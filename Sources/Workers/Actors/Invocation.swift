@@ -131,4 +131,8 @@ public struct WorkerCallError: Error, Hashable, Sendable, Codable, CustomStringC
   public let description: String
 
   init(_ description: String) { self.description = description }
+
+  static func tooLarge(_ what: String, _ count: Int, limit: Int) -> WorkerCallError {
+    WorkerCallError("\(what) has \(count) bytes, and the pool takes at most \(limit) (maximumMessageSize)")
+  }
 }

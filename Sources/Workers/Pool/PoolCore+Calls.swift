@@ -54,6 +54,9 @@ extension PoolCore: WorkerCaller {
     name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions, _ event: (CallID) -> PoolEvent
   ) async -> PendingCall.Answer {
     if Task.isCancelled { return .failure(CancellationError()) }
+    guard frame.count <= configuration.maximumMessageSize else {
+      return .failure(WorkerCallError.tooLarge("the call", frame.count, limit: configuration.maximumMessageSize))
+    }
     let id = state.withLock { state in
       state.lastCall += 1
       return CallID(rawValue: state.lastCall)
@@ -136,6 +139,7 @@ extension PoolCore: WorkerCaller {
 
   /// The channel is at its end, or what comes from it is worth nothing. `isRead` stays: there is nothing more to read.
   private func endReading(_ worker: PooledWorker, isViolation: Bool) {
+    worker.note(isViolation ? .protocolViolation : .closedChannel)
     worker.state.withLock { $0.isAtEnd = true }
     if finish(worker) { return }
     feed(isViolation ? .protocolViolation(worker.id) : .channelEnded(worker.id))

@@ -62,7 +62,7 @@
       configuration.environment = [Mortal.startVariable: Way.exitThree.rawValue]
       let pool = try WorkerPool(of: Mortal.self, configuration: configuration)
       let error = await #expect(throws: PoolFailed.self) { try await pool.run() }
-      #expect(error?.cause.contains("exited with code 3") == true)
+      #expect(error?.cause.contains("exited with code 3") == true, "\(error.map { "\($0)" } ?? "")")
     }
   }
 #endif
