@@ -17,6 +17,7 @@ let package = Package(
     .executable(name: "pi-benchmark", targets: ["PiBenchmark"]),
     .executable(name: "mechanisms-benchmark", targets: ["MechanismsBenchmark"]),
     .executable(name: "ring-benchmark", targets: ["RingBenchmark"]),
+    .executable(name: "codec-benchmark", targets: ["CodecBenchmark"]),
     .executable(name: "workers-benchmark", targets: ["WorkersBenchmark"]),
     .executable(name: "forked-pipes", targets: ["ForkedPipes"]),
   ],
@@ -53,6 +54,11 @@ let package = Package(
         "BenchmarkSupport", "CAllocations", "CRingFloors",
         .product(name: "Interprocess", package: "swift-interprocess"),
       ],
+      swiftSettings: settings),
+
+    .executableTarget(
+      name: "CodecBenchmark",
+      dependencies: ["BenchmarkSupport", .product(name: "Interprocess", package: "swift-interprocess")],
       swiftSettings: settings),
 
     .executableTarget(

@@ -245,9 +245,13 @@ proctype Consumer() {
        /* refill() */
 #ifdef MUTANT_index_before_state
        tail = load(TAIL);
+       isDead = told[C]; isAtEnd = load(PSTATE);
+#else
+#ifdef MUTANT_state_before_death
        isAtEnd = load(PSTATE); isDead = told[C];
 #else
-       isAtEnd = load(PSTATE); isDead = told[C];
+       isDead = told[C]; isAtEnd = load(PSTATE);
+#endif
 #ifdef MUTANT_relaxed_load
        early = load(SLOT0 + head % SLOTS);
 #endif
@@ -261,8 +265,10 @@ proctype Consumer() {
           assert(received == N);
           break
        :: tail == head && !isAtEnd && isDead ->
-          /* Everything that was committed was received: what memory holds now is all there will ever be. */
+          /* Everything that was committed was received: what memory holds now is all there will ever be. And who has
+           * closed before dying has closed. */
           assert(received == memory[TAIL]);
+          assert(memory[PSTATE] == 0);
           break
        :: else ->
           put(C, CWAIT, ASLEEP, 0);

@@ -44,6 +44,8 @@ int ci_wait_signal(int status) { return WTERMSIG(status); }
 bool ci_wait_core_dumped(int status) { return WCOREDUMP(status); }
 const char *ci_signal_abbreviation(int signal) { return sigabbrev_np(signal); }
 
+int ci_tgkill(pid_t thread, int signal) { return (int)syscall(SYS_tgkill, getpid(), thread, signal); }
+
 pid_t ci_thread_id(void) { return (pid_t)syscall(SYS_gettid); }
 
 int ci_interrupt_timer_start_for(pid_t thread, timer_t *timer, int signal, struct timespec first,

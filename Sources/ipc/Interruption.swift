@@ -22,17 +22,21 @@ enum Interruption {
     // Read once before a handler can: its first use initialises it, which a handler may not do.
     _ = caught.load(ordering: .relaxed)
     for number in signals {
-      var action = sigaction()
-      sigaction(number, nil, &action)
-      // Whoever started the program with a signal ignored (nohup) wants it so.
-      if unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == ignored { continue }
+      if isIgnored(number) { continue }
       signal(number) { Interruption.caught.store($0, ordering: .relaxed) }
     }
   }
 
-  /// In a forked child: signals end it at once.
+  /// Signals end the program at once: in a forked child, and where there is nothing to put in order any more.
   static func stopCatching() {
-    for number in signals { signal(number, SIG_DFL) }
+    for number in signals where !isIgnored(number) { signal(number, SIG_DFL) }
+  }
+
+  /// Whoever started the program with a signal ignored (nohup) wants it so.
+  private static func isIgnored(_ number: CInt) -> Bool {
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == ignored
   }
 
   /// In a forked child whose parent ends it in order.

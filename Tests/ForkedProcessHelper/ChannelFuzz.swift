@@ -37,7 +37,7 @@ private func oneRound(_ mechanism: Mechanism, _ random: inout Xorshift, _ outcom
   let attacker = try Attacker(theirs)
   for _ in 0..<(random.next() % 12 + 1) { attacker.write(nonsense(mechanism, &random), &random) }
   if random.next() % 4 == 0 { try receive(channel, .milliseconds(1), &outcomes) }
-  attacker.leave(theirs)
+  attacker.leave(theirs, &random)
   try receive(channel, .seconds(20), &outcomes)
 }
 
@@ -65,6 +65,7 @@ private struct Attacker {
   let mechanism: Mechanism
   let numbers: [CInt]
   let queue: CInt
+  let ring: RingAttack?
 
   init(_ end: borrowing ChannelEndpoint) throws {
     mechanism = end.mechanism
@@ -73,6 +74,7 @@ private struct Attacker {
     queue =
       description[2] == 0
       ? -1 : CInt(description[3]) | CInt(description[4]) << 8 | CInt(description[5]) << 16 | CInt(description[6]) << 24
+    ring = mechanism.isOverRings ? try RingAttack(end, id: queue) : nil
   }
 
   func write(_ bytes: [UInt8], _ random: inout Xorshift) {
@@ -97,12 +99,24 @@ private struct Attacker {
       let claims: [UInt64] = [UInt64(bytes.count), 1 << 40, 1 << 30, 1, 1 << 62]
       var claim = claims[Int(random.next() % UInt64(claims.count))]
       _ = Glibc.write(numbers[3], &claim, 8)
-    default: break
+    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: ring?.write(bytes, &random)
     }
   }
 
   /// Goes, in order or not.
-  func leave(_ end: consuming ChannelEndpoint) { _ = end.isFirst }
+  func leave(_ end: consuming ChannelEndpoint, _ random: inout Xorshift) {
+    ring?.leave(&random)
+    _ = end.isFirst
+  }
+}
+
+extension Mechanism {
+  fileprivate var isOverRings: Bool {
+    switch self {
+    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: true
+    default: false
+    }
+  }
 }
 
 /// Bytes that look like those of a channel here and there.
@@ -119,6 +133,8 @@ private func nonsense(_ mechanism: Mechanism, _ random: inout Xorshift) -> [UInt
   switch mechanism {
   case .posixMessageQueue:
     return [UInt8(random.next() % 6)] + (random.next() % 2 == 0 ? bigEndian(length, 8).reversed() : []) + body
+  case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring:
+    return ringNonsense(length, body, &random)
   case .systemVMessageQueue: return (random.next() % 2 == 0 ? bigEndian(length, 8).reversed() : []) + body
   default:
     switch random.next() % 6 {
@@ -132,7 +148,7 @@ private func nonsense(_ mechanism: Mechanism, _ random: inout Xorshift) -> [UInt
   }
 }
 
-private func limitAddresses(to more: Int) {
+func limitAddresses(to more: Int) {
   var limit = rlimit()
   let inUse = Footprint().virtualBytes
   getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
@@ -140,7 +156,7 @@ private func limitAddresses(to more: Int) {
   setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
 }
 
-private struct Xorshift {
+struct Xorshift {
   var state: UInt64
 
   mutating func next() -> UInt64 {

@@ -13,6 +13,8 @@ func channelScenario(_ name: String, _ arguments: [String]) throws -> Bool {
   case "channel-leaks": try channelLeaks(arguments)
   case "channel-fuzz": try channelFuzz(arguments)
   case "channel-queues": try channelQueues(arguments)
+  case "channel-drops": try channelDrops()
+  case "channel-strange-queue": try channelStrangeQueue()
   default: return false
   }
   return true
@@ -65,6 +67,8 @@ private func channelKill(_ arguments: [String]) throws {
     while true { sleep(60) }
   }
   let channel = try childIsFirst ? pair.openSecond() : pair.openFirst()
+  // A task may hold it still when this process ends.
+  defer { channel.close() }
   switch moment {
   case .idle:
     guard try channel.receive(timeout: .seconds(20)) == [1] else { return say("no message came") }

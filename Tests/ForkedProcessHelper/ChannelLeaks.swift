@@ -1,5 +1,6 @@
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 
 /// Makes channels, uses some and drops all, and says what has grown. Arguments: mechanism, how many.
@@ -24,21 +25,27 @@ func channelLeaks(_ arguments: [String]) throws {
 
 private func makeAndDrop(_ mechanism: Mechanism, _ round: Int) throws {
   var pair = try Channel.pair(over: mechanism)
-  switch round % 4 {
+  switch round % 6 {
   case 0:
     let first = try Channel(pair.takeFirst())
     let second = try Channel(pair.takeSecond())
-    let size = round % 8 == 0 ? 100 : 9000
+    let size = round % 12 == 0 ? 100 : 9000
     try first.send([UInt8](repeating: 1, count: size), timeout: .seconds(20))
     guard try second.receive(timeout: .seconds(20))?.count == size else {
       throw ChannelFailure(description: "another message came")
     }
     // Some are dropped with messages in them.
-    if round % 16 == 4 { try first.send([1, 2, 3]) }
-    if round % 8 == 0 { first.close() }
+    if round % 24 == 6 { try first.send([1, 2, 3]) }
+    if round % 12 == 0 { first.close() }
   case 1: break
   case 2: _ = try pair.openFirst()
-  default: _ = try pair.openSecond()
+  case 3: _ = try pair.openSecond()
+  case 4:
+    // The other end is dropped unopened, with a message in it.
+    let first = try Channel(pair.takeFirst())
+    try first.send([4])
+    first.close()
+  default: try Channel(pair.takeSecond()).close()
   }
 }
 
@@ -89,4 +96,52 @@ func channelQueues(_ arguments: [String]) throws {
     }
   } catch { say("\(error)") }
   say("\(channels.count / 2) channels")
+}
+
+/// Makes pairs over System V queues and drops them unopened, while another thread starts programs: each has copies of
+/// every descriptor for a moment.
+func channelDrops() throws {
+  let starter = Background {
+    for _ in 0..<30 {
+      var id: pid_t = 0
+      var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("true"), nil]
+      guard posix_spawn(&id, "/bin/true", nil, nil, &arguments, environ) == 0 else { continue }
+      free(arguments[0])
+      var status: CInt = 0
+      waitpid(id, &status, 0)
+    }
+  }
+  var count = 0
+  while !starter.isDone {
+    _ = try Channel.pair(over: .systemVMessageQueue)
+    count += 1
+  }
+  say(count > 0 ? "dropped" : "none was dropped")
+}
+
+/// Work on a thread of its own.
+private final class Background: Sendable {
+  private let done = Atomic(false)
+
+  init(_ work: @escaping @Sendable () -> Void) {
+    let job = Job { [self] in
+      work()
+      done.store(true, ordering: .releasing)
+    }
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { argument in
+        argument.map { Unmanaged<Job>.fromOpaque($0).takeRetainedValue().run() }
+        return nil
+      }, Unmanaged.passRetained(job).toOpaque())
+    pthread_detach(thread)
+  }
+
+  var isDone: Bool { done.load(ordering: .acquiring) }
+
+  private final class Job: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+  }
 }

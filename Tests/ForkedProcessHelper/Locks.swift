@@ -12,6 +12,7 @@ func lockScenario(_ name: String) throws -> Bool {
   switch name {
   case "mutex-repaired": try mutexRepaired()
   case "mutex-left-broken": try mutexLeftBroken()
+  case "mutex-handed-over": try mutexHandedOver()
   case "condition-killed-waiters": try conditionKilledWaiters()
   case "condition-owner-died": try conditionOwnerDied()
   case "condition-handover": try conditionHandover()
@@ -45,6 +46,34 @@ private func mutexRepaired() throws {
     say("owner died: \(lock.ownerDied)")
     try lock.markConsistent()
   }
+}
+
+/// A waiter that is blocked already when the holder is killed.
+private func mutexHandedOver() throws {
+  let memory = try AnonymousMemory(byteCount: 64)
+  let mutex = try SharedMutex(creatingIn: memory.mapping, at: 0)
+  let pipe = try Pipe()
+  var holder = try ForkedProcess {
+    try mutex.withLock { _ in
+      try pipe.writer.write([1])
+      sleep(60)
+    }
+  }
+  _ = try pipe.reader.read(exactly: 1, timeout: generous)
+  var waiter = try ForkedProcess {
+    try pipe.writer.write([2])
+    try mutex.withLock(timeout: generous) { lock in
+      if !lock.ownerDied { ForkedProcess.exit(7) }
+      try lock.markConsistent()
+    }
+  }
+  _ = try pipe.reader.read(exactly: 1, timeout: generous)
+  // It waits without the kernel telling so; a while later it does.
+  usleep(50_000)
+  try holder.signal(SIGKILL)
+  say("\(try holder.wait())")
+  say("handed over: \(try waiter.wait(timeout: generous)?.isSuccess == true)")
+  try mutex.withLock(timeout: generous) { lock in say("owner died: \(lock.ownerDied)") }
 }
 
 private func mutexLeftBroken() throws {

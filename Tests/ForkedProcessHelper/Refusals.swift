@@ -14,6 +14,12 @@ func refusalScenario(_ name: String) throws -> Bool {
   case "refusals-injected": try refusalsInjected()
   case "huge-pages": try hugePages()
   case "interruptions": try interruptions()
+  case "pipes-of-old-kernels": try pipesOfOldKernels()
+  case "waits-without-timers": try waitsWithoutTimers()
+  case "waits-injected": try waitsInjected()
+  case "wait-without-threads": try waitWithoutThreads()
+  case "first-wait-without-descriptors": try firstWaitWithoutDescriptors()
+  case "large-message-without-descriptors": try largeMessageWithoutDescriptors()
   default: return false
   }
   return true
@@ -72,6 +78,7 @@ enum Limit {
   static let openFiles: CInt = 7
   static let lockedMemory: CInt = 8
   static let addresses: CInt = 9
+  static let pendingSignals: CInt = 11
   static let messageQueueBytes: CInt = 12
 }
 

@@ -8,8 +8,11 @@ import SystemPackage
 struct RingMessage {
   private(set) var bytes: [UInt8]
 
+  /// Other seeds have other sizes and bytes. Set before the fork.
+  nonisolated(unsafe) static var seed: UInt64 = 0
+
   init(number: UInt64, atMost maximum: Int) {
-    var state = number &* 0x9E37_79B9_7F4A_7C15 ^ 0xD1B5_4A32_D192_ED03
+    var state = (number ^ Self.seed << 32) &* 0x9E37_79B9_7F4A_7C15 ^ 0xD1B5_4A32_D192_ED03
     func next() -> UInt64 {
       state ^= state << 13
       state ^= state >> 7
@@ -33,11 +36,15 @@ struct RingFailure: Error, CustomStringConvertible {
 
 /// - Returns: whether there is a scenario of this name.
 func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
+  // A wake-up that is lost shall be a timeout, and not a late look.
+  if name != "ring-fuzz" { RingNap.longest = .seconds(3600) }
   switch name {
-  case "ring-stress": try ringStress(messages: UInt64(argument))
+  case "ring-stress": _ = try ringStress(messages: UInt64(argument)) { say($0) }
+  case "ring-long": try ringLong(Array(CommandLine.arguments.dropFirst(2)))
   case "ring-kills": try ringKills(rounds: argument)
   case "ring-fuzz": try ringFuzz(rounds: argument)
   case "ring-deaths": try ringDeaths()
+  case "ring-close-then-death": try ringCloseThenDeath()
   default: return false
   }
   return true
@@ -46,7 +53,10 @@ func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
 private let capacities = [128, 1024, 1 << 16]
 
 /// Two processes, sizes at random, now and then a nap on either side.
-private func ringStress(messages: UInt64) throws {
+///
+/// - Parameter report: gets what became of each child.
+/// - Returns: how many messages came.
+func ringStress(messages: UInt64, _ report: (String) -> Void = { _ in }) throws -> UInt64 {
   for capacity in capacities {
     let memory = try Ring.create(capacity: capacity)
     let most = Ring.maximumMessageSize(capacity: capacity)
@@ -72,8 +82,9 @@ private func ringStress(messages: UInt64) throws {
     var consumer = try RingConsumer(attachingTo: memory.mapping)
     let received = try receiveAll(&consumer, most)
     guard received == messages else { throw RingFailure(description: "\(received) of \(messages) messages came") }
-    say("\(try child.wait())")
+    report("\(try child.wait())")
   }
+  return messages * UInt64(capacities.count)
 }
 
 /// Receives until the end, checking each message.

@@ -69,6 +69,8 @@ func scenario(_ name: String) throws {
     do { try pipe.writer.write([1, 2, 3]) } catch { say("\(error)") }
   case "undo":
     try semaphoreUndo()
+  case "codec-claims":
+    try codecClaims()
   case "half-way":
     try initializersThatFailHalfWay()
   default:
@@ -84,15 +86,22 @@ func dropped() throws -> CInt {
   return child.id
 }
 
-/// A holder that is killed: the kernel takes its operation back.
+/// A holder that is killed: the kernel takes its operation back, and whoever waits goes on.
 func semaphoreUndo() throws {
   let semaphore = try SystemVSemaphoreSet(values: [1])
   defer { try? semaphore.remove() }
-  var child = try ForkedProcess {
+  let pipe = try Pipe()
+  var holder = try ForkedProcess {
     try semaphore.acquire(undo: true)
-    raise(SIGKILL)
+    try pipe.writer.write([1])
+    sleep(60)
   }
-  say("\(try child.wait())")
+  _ = try pipe.reader.read(exactly: 1, timeout: .seconds(10))
+  var waiter = try ForkedProcess { try semaphore.acquire(undo: true, timeout: .seconds(10)) }
+  for _ in 0..<10_000 where try semaphore.waitingForIncrease() == 0 { usleep(1000) }
+  try holder.signal(SIGKILL)
+  say("\(try holder.wait())")
+  say("handed over: \(try waiter.wait(timeout: .seconds(10))?.isSuccess == true)")
   try semaphore.acquire(undo: true, timeout: .seconds(10))
   say("acquired")
 }

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Semaphores, from tasks")
+@Suite("Semaphores, from tasks", .timeLimit(.minutes(5)))
 struct AsyncSemaphoreTests {
   /// The two kinds of POSIX semaphore, by what they do alike.
   enum Kind: CaseIterable {
@@ -86,8 +86,7 @@ struct AsyncSemaphoreTests {
 
   /// Waiters give up at random moments, by cancellation or by timeout, while somebody releases.
   @Test(
-    "an acquire that is cancelled or times out never loses a release", .timeLimit(.minutes(5)), arguments: Kind.allCases
-  )
+    "an acquire that is cancelled or times out never loses a release", arguments: Kind.allCases)
   func nothingIsLost(kind: Kind) async throws {
     let semaphore = try kind.semaphore(value: 0)
     let count = 2000
@@ -149,7 +148,7 @@ private final class Named: Semaphore {
   func count() throws -> Int { try semaphore.value }
 }
 
-@Suite("Waiting in memory, from tasks")
+@Suite("Waiting in memory, from tasks", .timeLimit(.minutes(5)))
 struct AsyncMappingTests {
   @Test("a suspended task is woken, times out, and is cancelled without being woken")
   func futex() async throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The async forms that take spans: each carries a message, waits for one, and is cancelled without one.
-@Suite("Spans, from tasks", .queues())
+@Suite("Spans, from tasks", .queues(), .timeLimit(.minutes(5)))
 struct AsyncSpanTests {
   @Test("a POSIX queue fills a buffer that is given to it")
   func posixQueue() async throws {
@@ -28,6 +28,7 @@ struct AsyncSpanTests {
       let queue = try POSIXMessageQueue(opening: name)
       return try await Buffer(16).fill { try await queue.receive(into: &$0) }
     }
+    try await Task.sleep(for: .milliseconds(20))
     waiting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await waiting.value }
   }

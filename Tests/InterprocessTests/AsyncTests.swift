@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Waiting without a thread of Swift's pool: the pool has as many as there are cores, so a few blocked ones stop it.
-@Suite("Async forms", .queues())
+@Suite("Async forms", .queues(), .timeLimit(.minutes(5)))
 struct AsyncTests {
   @Test("64 receivers wait, other tasks run, and cancelling ends the wait without traffic")
   func manyReceivers() async throws {
@@ -113,18 +113,15 @@ struct AsyncTests {
   }
 
   /// Receivers give up at random moments, by cancellation or by timeout, while messages come.
-  @Test("a receive that is cancelled or times out never loses a message", .timeLimit(.minutes(5)))
+  @Test("a receive that is cancelled or times out never loses a message")
   func nothingIsLost() async throws {
     let queue = try SystemVMessageQueue()
     let id = queue.id
     defer { try? queue.remove() }
-    let count: Int32 = 2000
+    let count: Int32 = 1000
     let seen = Seen()
     let sender = Background {
-      for number in 0..<count {
-        try SystemVMessageQueue(id: id).send(withUnsafeBytes(of: number, Array.init), type: 1, timeout: generous)
-        if number.isMultiple(of: 3) { usleep(50) }
-      }
+      for number in 0..<count { try Self.sendIntoEmpty(id, number) }
     }
     let deadline = ContinuousClock.now + .seconds(40)
     while seen.numbers.count < count, ContinuousClock.now < deadline {
@@ -144,17 +141,23 @@ struct AsyncTests {
     #expect(seen.numbers == Array(0..<count))
   }
 
-  @Test("blocking receives with a timeout lose nothing either", .timeLimit(.minutes(5)))
+  /// Sends once there is nothing to receive, so that receivers wait for it, and give up as it comes.
+  private static func sendIntoEmpty(_ id: CInt, _ number: Int32) throws {
+    let queue = SystemVMessageQueue(id: id)
+    let deadline = ContinuousClock.now + generous
+    while try queue.status().messages > 0, ContinuousClock.now < deadline { usleep(20) }
+    usleep(UInt32.random(in: 0...300))
+    try queue.send(withUnsafeBytes(of: number, Array.init), type: 1, timeout: generous)
+  }
+
+  @Test("blocking receives with a timeout lose nothing either")
   func nothingIsLostBlocking() throws {
     let queue = try SystemVMessageQueue()
     let id = queue.id
     defer { try? queue.remove() }
-    let count: Int32 = 2000
+    let count: Int32 = 1000
     let sender = Background {
-      for number in 0..<count {
-        try SystemVMessageQueue(id: id).send(withUnsafeBytes(of: number, Array.init), type: 1, timeout: generous)
-        if number.isMultiple(of: 3) { usleep(50) }
-      }
+      for number in 0..<count { try Self.sendIntoEmpty(id, number) }
     }
     var seen: [Int32] = []
     let deadline = ContinuousClock.now + .seconds(40)
@@ -168,50 +171,6 @@ struct AsyncTests {
     }
     try sender.value()
     #expect(seen == Array(0..<count))
-  }
-
-  @Test("a queue notifies when there is something to receive", arguments: [false, true])
-  func notifications(bySignal: Bool) async throws {
-    let name = Unique.name()
-    let queue = try POSIXMessageQueue(creating: name, maximumMessages: 10, maximumMessageSize: 16)
-    defer { try? POSIXMessageQueue.unlink(name) }
-    let form = bySignal ? POSIXMessageQueue.NotificationForm.signal(SIGUSR2) : .thread
-    let notifications = try queue.notifications(by: form)
-    let receiver = Task {
-      let queue = try POSIXMessageQueue(opening: name)
-      var received: [UInt8] = []
-      for try await _ in notifications {
-        while let message = try queue.tryReceive() { received += message.bytes }
-        if received.count == 6 { return received }
-      }
-      return received
-    }
-    for byte in UInt8(0)..<6 {
-      try await queue.send([byte])
-      if byte.isMultiple(of: 2) { try await Task.sleep(for: .milliseconds(5)) }
-    }
-    #expect(try await receiver.value == [0, 1, 2, 3, 4, 5])
-  }
-
-  @Test("waiting for a notification is cancelled, and the registration is free again")
-  func notificationCancelled() async throws {
-    let name = Unique.name()
-    let queue = try POSIXMessageQueue(creating: name, maximumMessages: 10, maximumMessageSize: 16)
-    defer { try? POSIXMessageQueue.unlink(name) }
-    let notifications = try queue.notifications()
-    let waiting = Task { for try await _ in notifications {} }
-    try await Task.sleep(for: .milliseconds(20))
-    let second = try queue.notifications()
-    do {
-      _ = try await second.next()
-      Issue.record("two registrations at once")
-    } catch {
-      #expect((error as? InterprocessError)?.errno == .resourceBusy)
-    }
-    waiting.cancel()
-    await #expect(throws: CancellationError.self) { try await waiting.value }
-    try await queue.send([1])
-    #expect(try await second.next() != nil)
   }
 }
 

@@ -124,8 +124,8 @@ struct ChannelConcurrencyTests {
   }
 
   @Test(
-    "a message that was refused for its size is gone, and the next one comes",
-    arguments: [Mechanism.posixMessageQueue, .systemVMessageQueue])
+    "a message that was refused for its size is gone, also after half a message, and the next one comes",
+    arguments: Mechanism.allCases.filter { !$0.isReadableByOtherLanguages && $0 != .file })
   func afterTooLarge(_ mechanism: Mechanism) throws {
     var pair = try Channel.pair(over: mechanism)
     let first = try Channel(pair.takeFirst())
@@ -142,6 +142,46 @@ struct ChannelConcurrencyTests {
     } catch { #expect(error.code == .messageTooLarge, "\(error)") }
     #expect(try second.receive(timeout: generous) == patterned(10_000, 3))
     try sender.value()
+  }
+
+  @Test(
+    "a message that was refused for its size is gone, and its sender goes on, over every mechanism",
+    arguments: Mechanism.allCases)
+  func refusedForItsSize(_ mechanism: Mechanism) throws {
+    let limit = 10_000
+    var pair = try Channel.pair(over: mechanism)
+    let first = try Channel(pair.takeFirst())
+    let second = try Channel(pair.takeSecond(), .init(maximumMessageSize: limit))
+    let sizes = [limit, limit + 1, 0, 3_000_000, limit, 70_000, limit + 1, 1]
+    let sender = Background {
+      for (number, size) in sizes.enumerated() { try first.send(patterned(size, number), timeout: generous) }
+      first.close()
+    }
+    for (number, size) in sizes.enumerated() {
+      do {
+        #expect(try second.receive(timeout: generous) == patterned(size, number), "\(mechanism), \(size) bytes")
+        #expect(size <= limit)
+      } catch { #expect(size > limit && error.code == .messageTooLarge, "\(mechanism), \(size) bytes: \(error)") }
+    }
+    #expect(try second.receive(timeout: generous) == nil)
+    try sender.value()
+  }
+
+  @Test(
+    "a receive that was under way when its side closed gets what the other side sends", arguments: Mechanism.allCases)
+  func closedWhileReceiving(_ mechanism: Mechanism) throws {
+    let ends = try Ends(mechanism)
+    let receiver = Background { try ends.second.receive() }
+    // It waits; and the other side knows of the end, whatever it makes of it.
+    usleep(30_000)
+    ends.second.close()
+    usleep(30_000)
+    try ends.first.send(patterned(9000, 7), timeout: generous)
+    #expect(try receiver.value() == patterned(9000, 7), "\(mechanism)")
+    do {
+      for _ in 0..<100_000 { try ends.first.send(patterned(1000, 0), timeout: generous) }
+      Issue.record("\(mechanism) went on")
+    } catch { #expect(error.code == .peerClosed, "\(mechanism): \(error)") }
   }
 
   @Test("waits that are cancelled as they begin disturb no other wait")

@@ -44,10 +44,17 @@ struct ChannelProcessTests {
   }
 
   @Test(
+    "queues of a pair that is dropped while another thread starts a program are removed",
+    .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
+  func drops() throws {
+    let run = try Isolated.run([Package.program("forked-process-helper"), "channel-drops"])
+    #expect(run.output == ["dropped"], "\(run.errors)")
+    #expect(run.left == [])
+  }
+
+  @Test(
     "nonsense from the other side is an error, takes no memory, leaves no descriptor and no wait without an end",
-    arguments: [
-      Mechanism.pipe, .namedPipe, .socketPair, .unixSocket, .posixMessageQueue, .systemVMessageQueue, .file,
-    ])
+    arguments: Mechanism.allCases)
   func fuzz(_ mechanism: Mechanism) throws {
     let seed = getenv("INTERPROCESS_SEED").flatMap { UInt64(String(cString: $0)) } ?? UInt64.random(in: 1 ... .max)
     let rounds = getenv("INTERPROCESS_FUZZ_ROUNDS").map { String(cString: $0) } ?? "300"
@@ -57,6 +64,12 @@ struct ChannelProcessTests {
     #expect(
       run.lines == ["messages true, errors true", "descriptors 0", "memory 0"],
       "INTERPROCESS_SEED=\(seed): exit \(run.exitCode) \(run.errors)")
+  }
+
+  @Test("queues that a stranger names and has not made are not touched")
+  func strangeQueues() throws {
+    let run = try Command.run(Package.program("forked-process-helper"), ["channel-strange-queue"], timeout: generous)
+    #expect(run.lines == ["refused", "[1]"] || run.lines == ["needs root"], "\(run.output) \(run.errors)")
   }
 
   @Test("the queues of a pool of twelve fit beside each other, and a refusal says what to do")

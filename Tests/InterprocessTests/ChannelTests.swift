@@ -225,6 +225,18 @@ struct ChannelTests {
     #expect(try pipe.reader.read(upTo: 100, timeout: generous) == [])
   }
 
+  @Test("descriptors that nobody took are closed when their message has been received, and not later")
+  func untakenDescriptors() throws {
+    let ends = try Ends(.socketPair)
+    for receive in [{ try ends.second.receive(timeout: generous) }, { try ends.second.tryReceive() }] {
+      var pipe = try Pipe()
+      try ends.first.send([1], passing: [pipe.writer.fileDescriptor])
+      try pipe.writer.close()
+      #expect(try receive() == [1])
+      #expect(try pipe.reader.read(upTo: 1, timeout: generous) == [])
+    }
+  }
+
   @Test("mechanisms that cannot carry descriptors say so")
   func noDescriptors() throws {
     let ends = try Ends(.ring)

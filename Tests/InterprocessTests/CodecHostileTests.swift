@@ -69,6 +69,24 @@ struct CodecHostileTests {
     }
   }
 
+  @Test("a large message takes no memory for what it only claims, nor for keys that nobody can ask for")
+  func memory() throws {
+    let run = try Command.run(Package.program("forked-process-helper"), ["codec-claims"], timeout: generous)
+    #expect(run.lines == ["done"], "exit \(run.exitCode) \(run.errors)")
+  }
+
+  @Test("a map of very many keys takes as long as they are many, whatever they are", .timeLimit(.minutes(2)))
+  func manyKeys() throws {
+    struct Field: Decodable, Equatable { let a: Int }
+    // Quadratic, each of these would take an hour.
+    let strange = [0xba, 0x00, 0x03, 0x0d, 0x41] + [UInt8](repeating: 0xf4, count: 400_000) + bytes("6161 01")
+    #expect(try CBORDecoder().decode(Field.self, from: strange) == Field(a: 1))
+    let numbered = CBORValue.map((0..<100_000).map { .init(key: .init(intValue: $0), value: 0) })
+    let small = CBORValue.map((0..<17).map { .init(key: .init(intValue: $0), value: 0) })
+    let many = CBORValue.array([numbered] + Array(repeating: small, count: 2000))
+    #expect(try CBORDecoder().decode([[Int: Int]].self, from: CBOREncoder().encode(many)).count == 2001)
+  }
+
   @Test("limits on lengths hold")
   func lengths() {
     let limits = CBORDecoder.Limits(maximumLength: 3)

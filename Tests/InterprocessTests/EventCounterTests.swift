@@ -1,10 +1,11 @@
+import CInterprocess
 import Glibc
 import Interprocess
 import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("EventCounter and ProcessHandle")
+@Suite("EventCounter and ProcessHandle", .timeLimit(.minutes(5)))
 struct EventCounterTests {
   @Test("taking takes everything, or one of a semaphore")
   func modes() throws {
@@ -32,6 +33,22 @@ struct EventCounterTests {
     #expect(most?.errno == .invalidArgument)
   }
 
+  @Test("an adopted counter that blocks still does afterwards, and no call that is not to wait does")
+  func adopted() throws {
+    let number = ci_eventfd(0, O_CLOEXEC)
+    let counter = EventCounter(adopting: OwnedDescriptor(adopting: number))
+    let none = try counter.tryTake()
+    #expect(none == nil)
+    try counter.add(.max - 2)
+    let (room, noRoom) = (try counter.tryAdd(1), try counter.tryAdd(5))
+    #expect((room, noRoom) == (true, false))
+    let late = #expect(throws: InterprocessError.self) { try counter.add(7, timeout: .milliseconds(5)) }
+    #expect(late?.isTimeout == true)
+    let taken = try counter.take()
+    #expect(taken == UInt64.max - 1)
+    #expect(fcntl(number, F_GETFL) & O_NONBLOCK == 0)
+  }
+
   @Test("a suspended task takes what another adds, and is cancelled")
   func asyncForms() async throws {
     let counter = try EventCounter()
@@ -47,6 +64,7 @@ struct EventCounterTests {
       let counter = try EventCounter()
       return try await counter.take()
     }
+    try await Task.sleep(for: .milliseconds(20))
     waiting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await waiting.value }
   }

@@ -1,4 +1,6 @@
+import Glibc
 import Interprocess
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -16,5 +18,25 @@ struct MechanismTableTests {
       word(mechanism.isReadableByOtherLanguages), "\(mechanism.objectsPerChannel)",
     ]
     #expect(row == "| \(facts.joined(separator: " | ")) |")
+  }
+
+  @Test("says of how many objects a channel is made", arguments: Mechanism.allCases)
+  func objects(_ mechanism: Mechanism) throws {
+    var pair = try Channel.pair(over: mechanism)
+    let first = try pair.takeFirst()
+    let second = try pair.takeSecond()
+    let made = try Set((first.fileDescriptors + second.fileDescriptors).map(object))
+    // The ids of System V objects stand in the description, behind how many they are.
+    #expect(made.count + Int(first.description[2]) == mechanism.objectsPerChannel, "\(made)")
+  }
+
+  /// What is the same for two descriptors of the same object.
+  private func object(_ descriptor: FileDescriptor) throws -> String {
+    var status = stat()
+    #expect(fstat(descriptor.rawValue, &status) == 0)
+    // Two sockets are a pair here.
+    if status.st_mode & S_IFMT == S_IFSOCK { return "sockets" }
+    let facts = try Command.run("/bin/cat", ["/proc/\(getpid())/fdinfo/\(descriptor.rawValue)"]).lines
+    return facts.first { $0.hasPrefix("eventfd-id") } ?? "\(status.st_dev) \(status.st_ino)"
   }
 }

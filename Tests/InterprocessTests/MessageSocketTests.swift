@@ -85,6 +85,7 @@ struct MessageSocketTests {
       let pair = try MessageSocket.pair(.datagram)
       return try await pair.first.receive(upTo: 1)
     }
+    try await Task.sleep(for: .milliseconds(20))
     waiting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await waiting.value }
   }
@@ -98,6 +99,7 @@ struct MessageSocketTests {
       _ = try await UnixSocket(connectingTo: address, timeout: .milliseconds(5))
     }
     let cancelled = Task { _ = try await UnixSocket(connectingTo: address) }
+    try await Task.sleep(for: .milliseconds(20))
     cancelled.cancel()
     await #expect(throws: CancellationError.self) { try await cancelled.value }
     let second = Task {

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("What pipes can do beside reading and writing")
+@Suite("What pipes can do beside reading and writing", .timeLimit(.minutes(5)))
 struct PipeFacetTests {
   @Test("a pipe's capacity is what it was set to, and an impossible one is refused")
   func capacity() throws {
@@ -162,6 +162,7 @@ struct PipeFacetTests {
       let empty = try Pipe()
       return try await empty.reader.read(upTo: 1)
     }
+    try await Task.sleep(for: .milliseconds(20))
     waiting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await waiting.value }
     await #expect(throws: InterprocessError.self) { _ = try await pipe.reader.read(upTo: 1, timeout: .milliseconds(5)) }

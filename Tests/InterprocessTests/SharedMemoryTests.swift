@@ -179,6 +179,22 @@ struct SharedArrayTests {
     }
   }
 
+  @Test("an array in read-only memory is read, and says that it is not to be written")
+  func readOnly() throws {
+    let name = Unique.name()
+    let size = try SharedArray<Int>.byteCount(for: 3)
+    let array = try SharedArray(repeating: 1, count: 3, in: POSIXSharedMemory(creating: name, byteCount: size))
+    defer { try? POSIXSharedMemory.unlink(name) }
+    let other = try SharedArray<Int>(opening: POSIXSharedMemory(opening: name, readOnly: true))
+    array[1] = 5
+    #expect(Array(other) == [1, 5, 1])
+    #expect((array.isReadOnly, other.isReadOnly) == (false, true))
+    // Made anew, and found by whoever opens it then.
+    _ = try SharedArray(repeating: UInt8(7), count: 24, in: POSIXSharedMemory(opening: name))
+    let bytes = try SharedArray<UInt8>(opening: POSIXSharedMemory(opening: name))
+    #expect(Array(bytes) == [UInt8](repeating: 7, count: 24))
+  }
+
   @Test("what a stranger wrote is checked before it is believed")
   func hostile() throws {
     let name = Unique.name()

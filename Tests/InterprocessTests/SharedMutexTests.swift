@@ -100,6 +100,12 @@ struct SharedMutexTests {
     #expect(try facts("mutex-repaired") == expected)
   }
 
+  @Test("one that waits already when the holder is killed gets it at once, and may repair it")
+  func handedOver() throws {
+    let lines = try facts("mutex-handed-over")
+    #expect(lines == ["was killed by signal 9 (SIGKILL)", "handed over: true", "owner died: false"])
+  }
+
   @Test("when nobody repairs, nobody gets it, and the error says what happened")
   func notRecoverable() throws {
     let lines = try facts("mutex-left-broken")

@@ -48,6 +48,31 @@ struct SocketTests {
     #expect(end.isEmpty)
   }
 
+  @Test("a path that is no UTF-8 is the one that is bound, connected to, told and removed", arguments: [false, true])
+  func anyBytes(replacing: Bool) throws {
+    let directory = try TemporaryDirectory()
+    let folder = directory.path.appending(bytes: [0x64, 0xFE])
+    try #require(folder.withPlatformString { mkdir($0, 0o700) } == 0)
+    let path = folder.appending(bytes: [0x73, 0xFF, 0x74])
+    let listener = try UnixListener(at: .path(path), replacingDeadServer: replacing)
+    var status = stat()
+    #expect(path.withPlatformString { lstat($0, &status) } == 0)
+    let client = try UnixSocket(connectingTo: .path(path), timeout: generous)
+    let server = try listener.accept(timeout: generous)
+    try client.write([1])
+    let bytes = try server.read(upTo: 1, timeout: generous)
+    #expect(bytes == [1])
+    try UnixListener.unlink(path)
+    let datagrams = try MessageSocket(boundTo: .path(path))
+    let sender = folder.appending(bytes: [0xFD])
+    let other = try MessageSocket(boundTo: .path(sender))
+    try other.send([2], to: .path(path))
+    let message = try datagrams.receive(upTo: 9, timeout: generous)
+    #expect(message?.sender == .path(sender))
+    for path in [path, sender] { try UnixListener.unlink(path) }
+    #expect(folder.withPlatformString { rmdir($0) } == 0, "nothing else was made there")
+  }
+
   @Test("each way that listening and connecting fail names its remedy")
   func errors() throws {
     let directory = try TemporaryDirectory()
@@ -117,5 +142,12 @@ struct SocketTests {
       usleep(10_000)
     }
     return try UnixSocket(connectingTo: address)
+  }
+}
+
+extension FilePath {
+  /// A path within this one of bytes that are no text.
+  fileprivate func appending(bytes: [UInt8]) -> FilePath {
+    pushing(FilePath(platformString: bytes.map(CChar.init(bitPattern:)) + [0]))
   }
 }

@@ -48,6 +48,22 @@ static void system_v_create(const char *key, const char *value) {
   if (semop(id, &raise, 1)) fail("semop");
 }
 
+// The set is there at once, its values and the operation come later.
+static void system_v_create_slowly(const char *key, const char *value) {
+  int id = semget((key_t)atoi(key), 1, IPC_CREAT | IPC_EXCL | 0600);
+  if (id < 0) fail("semget");
+  usleep(300 * 1000);
+  unsigned short values[] = {(unsigned short)atoi(value)};
+  if (semctl(id, 0, SETALL, (union semun){.values = values})) fail("semctl");
+  struct sembuf changes[] = {{.sem_op = -1}, {.sem_op = 1}};
+  if (semop(id, changes, 2)) fail("semop");
+}
+
+// A creator that dies too early.
+static void system_v_create_only(const char *key) {
+  if (semget((key_t)atoi(key), 2, IPC_CREAT | IPC_EXCL | 0600) < 0) fail("semget");
+}
+
 static void system_v_change(const char *key, const char *change) {
   struct sembuf operation = {.sem_op = (short)atoi(change)};
   struct timespec most = {.tv_sec = 10};
@@ -66,6 +82,10 @@ int main(int count, char **arguments) {
     posix_acquire(name);
   } else if (!strcmp(verb, "system-v-create")) {
     system_v_create(name, number);
+  } else if (!strcmp(verb, "system-v-create-slowly")) {
+    system_v_create_slowly(name, number);
+  } else if (!strcmp(verb, "system-v-create-only")) {
+    system_v_create_only(name);
   } else if (!strcmp(verb, "system-v-change")) {
     system_v_change(name, number);
   } else {

@@ -16,6 +16,9 @@ public struct CPeer: Sendable {
   /// `Tests/Peers/packets.c`.
   public static let packets = Result { try CPeer(compiling: "packets") }
 
+  /// `Tests/Peers/streams.c`.
+  public static let streams = Result { try CPeer(compiling: "streams") }
+
   private init(compiling name: String) throws {
     let folder = "\(Package.root)/.build/peers"
     mkdir("\(Package.root)/.build", 0o755)
@@ -39,9 +42,11 @@ public struct CPeer: Sendable {
   }
 
   /// Runs one verb, which has to succeed, and gives what it printed.
+  ///
+  /// - Parameter descriptors: what it inherits, as ``Command/firstPassedDescriptor`` and so on.
   @discardableResult
-  public func run(_ verb: String, _ arguments: String...) throws -> String {
-    let command = try Command.run(program, [verb] + arguments, timeout: .seconds(20))
+  public func run(_ verb: String, _ arguments: String..., passing descriptors: [CInt] = []) throws -> String {
+    let command = try Command.run(program, [verb] + arguments, passing: descriptors, timeout: .seconds(20))
     guard command.exitCode == 0 else { throw Command.Failure("\(verb): \(command.errors)") }
     return command.lines.joined(separator: "\n")
   }

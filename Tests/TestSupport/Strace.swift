@@ -21,9 +21,13 @@ public enum Strace {
   }
 
   /// Runs a program for which a call fails: `fallocate:error=ENOSPC`.
-  public static func output(of program: [String], injecting injection: String) throws -> Command {
+  ///
+  /// - Parameter following: whether its other threads and its children are reached as well.
+  public static func output(
+    of program: [String], injecting injection: String, following: Bool = false
+  ) throws -> Command {
     let call = injection.prefix { $0 != ":" }
-    return try Command.run(
-      Self.program, ["-qq", "-o", "/dev/null", "-e", "trace=\(call)", "-e", "inject=\(injection)"] + program)
+    let options = ["-qq", "-o", "/dev/null", "-e", "trace=\(call)", "-e", "inject=\(injection)"]
+    return try Command.run(Self.program, (following ? ["-f"] : []) + options + program)
   }
 }

@@ -12,6 +12,7 @@ public distributed actor Subject: WorkerActor {
 
   public distributed func double(_ number: Int) -> Int { 2 * number }
   public distributed func echo(_ bytes: [UInt8]) -> [UInt8] { bytes }
+  public distributed func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 1, count: count) }
   public distributed func process() -> Int32 { getpid() }
 
   /// Counts the calls of this worker.

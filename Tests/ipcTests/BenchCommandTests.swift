@@ -78,6 +78,14 @@ struct BenchCommandTests {
     #expect(run.errors == "ipc: interrupted: \(run.lines.count) of \(2 * Self.cellCount) measurements were made\n")
   }
 
+  @Test("a run that ends by itself leaves nothing", .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
+  func clean() throws {
+    let run = try Isolated.run(
+      [ipc, "bench", "--quick", "--json", "--via", "system-v-message-queue", "--via", "posix-shared-memory"])
+    #expect(run.exitCode == 0 && run.output.count == 2 * Self.cellCount, "\(run.errors)")
+    #expect(run.left == [])
+  }
+
   @Test("SIGINT leaves no queue", .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
   func interruptedClean() throws {
     let run = try Isolated.run(

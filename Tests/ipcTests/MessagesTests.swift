@@ -51,6 +51,21 @@ struct MessagesTests {
     #expect(try receiver.value().lines == (1...20000).map(String.init))
   }
 
+  @Test("lines that are wanted are taken from a FIFO, and what follows stays; an unfinished one is printed")
+  func linesOfFIFO() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("fifo")
+    try NamedPipe.create(at: path)
+    let kept = try NamedPipe.Reader(opening: path, keepingOpen: true)
+    try NamedPipe.Writer(opening: path).write(Array("one\ntwo\nthree\nfo".utf8))
+    let two = try Command.run(ipc, ["receive", "named-pipe:\(path)", "--count", "2", "--timeout", "10"])
+    #expect(two.lines == ["one", "two"], "\(two.errors)")
+    let rest = try Command.run(ipc, ["receive", "named-pipe:\(path)", "--timeout", "0.2"])
+    #expect(rest.lines == ["three", "fo"])
+    #expect(rest.exitCode == 1 && rest.errors.contains("timed out"))
+    withExtendedLifetime(kept.descriptor.rawValue) {}
+  }
+
   @Test("shared memory is written from its start, and printed whole")
   func sharedMemory() throws {
     let name = Unique.name()
@@ -80,6 +95,9 @@ struct MessagesTests {
       (["send", "unix-socket:@x", "x", "--create", "--socket-type", "datagram"], "--create is for ipc receive"),
       (["send", "named-pipe:/dev/null", "x", "--socket-type", "stream"], "is no Unix socket"),
       (["send", "unix-socket:@x", "x", "--socket-type", "strem"], "stream"),
+      (["send", "unix-socket:@x", "x", "--priority", "0"], "--priority: this is for a posix-message-queue"),
+      (["send", "posix-message-queue:/s", "x", "--type", "1"], "--type: this is for a system-v-message-queue"),
+      (["receive", "named-pipe:/dev/null", "--type", "0"], "--type: this is for a system-v-message-queue"),
     ])
   func badInput(arguments: [String], expected: String) throws {
     let run = try Command.run(ipc, arguments)

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("ipc ls", .blocking, .queues())
 struct ObjectsTestsListing {
-  @Test("what nobody holds is stale, in the table and in JSON", arguments: ObjectKind.listed)
+  @Test("what nobody holds is stale, in the table and in JSON", arguments: ObjectKind.knownStale)
   func stale(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
     let table = try runIPC("ls", object.text)
@@ -19,6 +19,27 @@ struct ObjectsTestsListing {
     let json = try runIPC("ls", "--json", object.text)
     #expect(json.lines.count == 1)
     #expect(json.output.contains(#""holders":[],"stale":true,"#))
+  }
+
+  @Test(
+    "a System V queue is stale where every process can be looked into and none waits for it, and --stale removes it",
+    .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
+  func staleQueue() throws {
+    let ipc = Package.program("ipc")
+    let steps = """
+      \(ipc) send system-v-message-queue:0x70690001 x --create
+      \(ipc) ls --json system-v-message-queue
+      python3 -c 'import ctypes; c = ctypes.CDLL(None); c.msgrcv(c.msgget(0x70690001, 0), bytes(64), 8, 99, 0)' &
+      sleep 0.5
+      \(ipc) rm --stale --yes system-v-message-queue
+      kill -9 $!
+      wait
+      \(ipc) rm --stale --yes system-v-message-queue
+      """
+    let run = try Isolated.run(["sh", "-c", steps])
+    #expect(run.output.first?.contains("\"holders\":[],\"stale\":true") == true, "\(run)")
+    #expect(run.output.dropFirst().first == "nothing is stale", "\(run)")
+    #expect(run.output.last == "removed system-v-message-queue:0x70690001" && run.left.isEmpty, "\(run)")
   }
 
   @Test("what another process holds is listed with it, and is not stale", arguments: ObjectKind.listed)
@@ -132,7 +153,9 @@ struct ObjectsTestsListing {
   @Test(
     "what this user cannot see is said, and not called stale",
     .enabled(if: geteuid() == 0, "another user takes root to become"),
-    arguments: [ObjectKind.posixMessageQueue, .posixSharedMemory, .posixSemaphore, .systemVSemaphore])
+    arguments: [
+      ObjectKind.posixMessageQueue, .posixSharedMemory, .posixSemaphore, .systemVMessageQueue, .systemVSemaphore,
+    ])
   func unseen(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
     // Where the tool was built that user may not go.
@@ -152,6 +175,25 @@ struct ObjectsTestsListing {
     #expect(refused.errors.contains("\(object.text): not removed, somebody whom this user cannot see may hold it"))
     #expect(object.exists)
     withExtendedLifetime(copy) {}
+  }
+
+  /// It creates one to learn where queues are, unless a mounted directory shows it.
+  @Test(
+    "a user who may create no queue sees those that a mounted directory lists, or is told that some may be missing",
+    .enabled(if: geteuid() == 0 && Isolated.isAvailable, "\(Isolated.absence)"), arguments: [true, false])
+  func withoutRoom(mounted: Bool) throws {
+    let copy = try TemporaryFile(prefix: "ipc-test")
+    let installed = try runProgram(["install", "-m", "755", Package.program("ipc"), copy.path.string])
+    try #require(installed.exitCode == 0)
+    let steps = """
+      \(mounted ? "" : "umount /dev/mqueue;") \(copy.path.string) send posix-message-queue:/left x --create
+      exec setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --msgqueue=0:0 \(copy.path.string) ls \
+        posix-message-queue
+      """
+    let run = try Isolated.run(["sh", "-c", steps])
+    #expect(run.exitCode == 0, "\(run)")
+    #expect(run.output.contains { $0.contains(" /left ") } == mounted, "\(run)")
+    #expect(run.errors.contains("cannot be seen: only root may list them") == !mounted, "\(run)")
   }
 
   @Test("output that cannot be written is an error")

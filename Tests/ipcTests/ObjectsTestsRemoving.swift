@@ -8,7 +8,7 @@ import Testing
 
 @Suite("ipc rm", .blocking, .queues())
 struct ObjectsTestsRemoving {
-  @Test("an object that nobody holds is removed", arguments: ObjectKind.listed)
+  @Test("an object that nobody holds is removed", arguments: ObjectKind.knownStale)
   func removes(kind: ObjectKind) throws {
     let object = try TestObject(stale: kind)
     #expect(object.exists)

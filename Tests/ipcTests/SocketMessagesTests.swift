@@ -102,6 +102,48 @@ struct SocketMessagesTests {
     #expect(!isThere)
   }
 
+  @Test("the error about a path that a killed receiver left says how to remove it, and a live one's stays")
+  func deadReceiver() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    let arguments = ["receive", "unix-socket:\(path)", "--create", "--timeout", "20"]
+    let remedy = ["rm", "unix-socket:\(path)"]
+    let killed = try Command.run(ipc, arguments) { process in
+      try waitForSocket(at: path)
+      let refused = try Command.run(ipc, arguments)
+      #expect(refused.exitCode == 1 && refused.errors.contains("ipc " + remedy.joined(separator: " ")))
+      let kept = try Command.run(ipc, remedy)
+      #expect(kept.exitCode == 1 && kept.errors.contains("process \(process) (ipc) holds it"))
+      kill(process, SIGKILL)
+    }
+    #expect(killed.exitCode == 128 + SIGKILL)
+    let refused = try Command.run(ipc, arguments)
+    #expect(refused.exitCode == 1 && refused.errors.contains("ipc " + remedy.joined(separator: " ")))
+    #expect(try Command.run(ipc, remedy).exitCode == 0)
+    let receiver = Background { try Command.run(ipc, arguments) }
+    let sent = try runOnceThere("send", "unix-socket:\(path)", "after all", "--timeout", "10")
+    #expect(sent.exitCode == 0, "\(sent.errors)")
+    #expect(try receiver.value().lines == ["after all"])
+  }
+
+  @Test("nohup holds to the end: a hang-up that is ignored at the start is ignored while it receives")
+  func nohup() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    let command = "trap '' HUP; exec \(ipc) receive unix-socket:\(path) --create --timeout 20"
+    let run = try Command.run("/bin/sh", ["-c", command]) { process in
+      try waitForSocket(at: path)
+      let client = try UnixSocket(connectingTo: .path(path), timeout: generous)
+      // Once the client has come the path goes, and signals are no longer caught.
+      var status = stat()
+      try wait { stat(path.string, &status) == -1 }
+      usleep(50_000)
+      kill(process, SIGHUP)
+      try client.write(Array("here".utf8), timeout: generous)
+    }
+    #expect(run.exitCode == 0 && run.lines == ["here"], "\(run)")
+  }
+
   @Test("datagrams of somebody else's cannot be received, and a wrong --socket-type is refused")
   func refusals() throws {
     let directory = try TemporaryDirectory()

@@ -17,10 +17,11 @@ package struct Samples {
   /// so that what slows a round down for a while falls on both; else the ratio of the medians.
   package func ratio(to others: Samples) -> Double {
     guard times.count == others.times.count else { return median / others.median }
-    return Samples(times: zip(times, others.times).map { $0 / $1 }).median
+    return Samples(of: zip(times, others.times).map { $0 / $1 }).median
   }
 
-  private init(times: [Double]) { self.times = times }
+  /// Times that another program has measured.
+  package init(of times: [Double]) { self.times = times }
 
   package mutating func append(_ seconds: Double) { times.append(seconds) }
 }

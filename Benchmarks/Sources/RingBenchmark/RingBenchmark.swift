@@ -1,5 +1,6 @@
 import BenchmarkSupport
 import CRingFloors
+import Interprocess
 
 /// The ring's figures beside their floors, round by round.
 struct RingBenchmark {
@@ -15,7 +16,18 @@ struct RingBenchmark {
     try throughput(&table)
     try large(&table)
     table.add("idle: processor time", try RingPair.idleCost(), .atMost(0.01))
+    try countAllocations(table: &table)
+  }
+
+  /// Last: who has opened a channel has a thread, and may not fork any more.
+  func countAllocations(table: inout Table) throws {
     table.add("allocations a message", try RingPair.allocations(), .atMost(0))
+    for mechanism in Mechanism.allCases {
+      for (size, name) in [(64, "64 B"), (1 << 20, "1 MiB")] {
+        let allocations = try ChannelAllocations.perMessage(over: mechanism, byteCount: size)
+        table.add("\(name), \(mechanism): allocations", allocations, .atMost(0))
+      }
+    }
   }
 
   private mutating func latency(_ table: inout Table) throws {

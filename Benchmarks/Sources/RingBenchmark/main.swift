@@ -6,6 +6,10 @@ do {
   var table = Table()
   table.printHeader()
   var benchmark = RingBenchmark(rounds: options.rounds)
+  if options.onlyAllocations {
+    try benchmark.countAllocations(table: &table)
+    exit(table.hasMissed && options.isStrict ? 1 : 0)
+  }
   try benchmark.run(table: &table)
   print()
   print("\(options.rounds) rounds; median times here of a round trip or a message:")

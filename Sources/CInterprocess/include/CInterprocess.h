@@ -134,6 +134,7 @@ bool ci_waits_on_system_v_semaphore(long number);
 int ci_interrupt_timer_start_for(pid_t thread, timer_t *timer, int signal, struct timespec first,
                                  struct timespec interval);
 pid_t ci_thread_id(void);
+int ci_tgkill(pid_t thread, int signal);
 
 // Starts a detached thread with every signal blocked.
 int ci_start_thread(void *(*body)(void *), void *argument);

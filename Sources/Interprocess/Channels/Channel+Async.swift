@@ -57,7 +57,7 @@ extension Channel {
     while true {
       switch try line.tryReceive(limit: limit, mayBlock: false) {
       case .message(let bytes):
-        if received.limit > 0 { line.takeDescriptors(into: &received) }
+        line.takeDescriptors(into: &received)
         return body(RawSpan(_unsafeBytes: bytes))
       case .end: return nil
       case .unfinished:

@@ -46,6 +46,8 @@ extension Channel {
     guard case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) else {
       return nil
     }
+    var none = ReceivedDescriptors(atMost: 0)
+    line.takeDescriptors(into: &none)
     return [UInt8](bytes)
   }
 }

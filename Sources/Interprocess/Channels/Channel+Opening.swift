@@ -6,7 +6,8 @@ extension Channel {
   /// - Throws: ``ChannelError/Code/malformedMessage`` when it came from another process, and is incomplete.
   public convenience init(_ end: consuming ChannelEndpoint, _ options: Options = .init()) throws(ChannelError) {
     switch end.mechanism {
-    case .pipe, .namedPipe: try self.init(pipes: end, options)
+    case .pipe: try self.init(pipes: end, PipeCalls.self, options)
+    case .namedPipe: try self.init(pipes: end, FIFOCalls.self, options)
     case .socketPair, .unixSocket: try self.init(socket: end, options)
     case .posixMessageQueue: try self.init(posixQueues: end, options)
     case .systemVMessageQueue: try self.init(systemVQueues: end, options)
@@ -50,14 +51,16 @@ extension Channel {
     }
   }
 
-  private convenience init(pipes end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
+  private convenience init<Calls: StreamCalls>(
+    pipes end: consuming ChannelEndpoint, _: Calls.Type, _ options: Options
+  ) throws(ChannelError) {
     let mechanism = end.mechanism
     guard let reader = end.descriptors.takeFirst(), let writer = end.descriptors.takeFirst() else {
       throw .missingDescriptors
     }
     try self.init(
-      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<PipeCalls>(descriptor: writer)),
-      StreamIncomingLine(DescriptorSource<PipeCalls>(descriptor: reader)), nil)
+      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<Calls>(descriptor: writer)),
+      StreamIncomingLine(DescriptorSource<Calls>(descriptor: reader)), nil)
   }
 
   private convenience init(socket end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
@@ -94,6 +97,10 @@ extension Channel {
     let peer = try end.takeLife()
     guard end.numbers.count == 2 else { throw .missingDescriptors }
     let (there, back) = (end.numbers[0], end.numbers[1])
+    if end.madeQueues == nil {
+      // What a stranger says are ids, in whose queues this process reads and which it removes.
+      for id in end.numbers { try peer.checkMaker(ofQueue: id) }
+    }
     try self.init(
       adopting: .systemVMessageQueue, options,
       SystemVQueueOutgoingLine(id: end.isFirst ? there : back, peer),
@@ -104,7 +111,7 @@ extension Channel {
     let isSender = end.isFirst
     let peer = try end.takeLife()
     let circle = try FileCircle(&end.descriptors, isSender: isSender, peer)
-    let wake = { @Sendable [mine = circle.mine] in mine.wakeUp() }
+    let wake = circle.wake
     if isSender {
       try self.init(
         adopting: .file, options, StreamOutgoingLine(FileSink(circle: circle), wake: wake), nil, peer)

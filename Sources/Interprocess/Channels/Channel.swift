@@ -66,7 +66,8 @@ public final class Channel: Sendable {
   /// Closes this side, in order: the other side receives what was sent, and then the end.
   ///
   /// A call that is under way on another thread or in a task goes on: a message that is being sent still goes, and the
-  /// end comes after it; one that waits for a message gets it, or the other side's end. Closing again does nothing.
+  /// end comes after it; one that waits for a message gets it, or the other side's end, and the other side may send until
+  /// then. Closing again does nothing.
   public func close() {
     if isClosed.exchange(true, ordering: .acquiringAndReleasing) { return }
     closeLines()
@@ -159,7 +160,7 @@ extension Channel {
     while true {
       switch try line.tryReceive(limit: limit, mayBlock: deadline.isNever) {
       case .message(let bytes):
-        if received.limit > 0 { line.takeDescriptors(into: &received) }
+        line.takeDescriptors(into: &received)
         return body(RawSpan(_unsafeBytes: bytes))
       case .end: return nil
       case .unfinished: if deadline.hasPassed { throw .receivingTimedOut }

@@ -1,5 +1,6 @@
 import CInterprocess
 import Glibc
+import Synchronization
 public import SystemPackage
 
 /// One end of a channel that nobody has opened yet: what a process needs to open it, and may hand to another.
@@ -17,8 +18,8 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
   var descriptors: ReceivedDescriptors
   /// Keeps a segment that is marked for removal until this end is opened, here or elsewhere.
   var segment: Mapping?
-  /// Whether this process has made the queues that ``numbers`` says: nobody else's word is good enough to remove them.
-  var hasMadeQueues = false
+  /// Set where this process has made the queues that ``numbers`` says: nobody else's word is good enough to remove them.
+  var madeQueues: MadeQueues?
   /// The queues of POSIX that this process has made.
   var share: QueueShare?
 
@@ -32,7 +33,9 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
   deinit {
     // Queues of System V go with nobody. An end that was opened has no descriptors left; of a pair that nobody opened,
     // the end that goes last removes them.
-    guard hasMadeQueues, let life = descriptors.fileDescriptors.first, PeerLife.hasEnded(life) else { return }
+    guard let madeQueues, let life = descriptors.fileDescriptors.first else { return }
+    let isLast = madeQueues.drop()
+    guard PeerLife.hasEnded(life) || (isLast && PeerLife.endsSoon(life)) else { return }
     for id in numbers { msgctl(id, IPC_RMID, nil) }
   }
 
@@ -68,6 +71,14 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
     self.init(
       mechanism, isFirst: description[1] == 1, numbers: (0..<Int(description[2])).map(number), descriptors)
   }
+}
+
+/// Counts the ends of a pair that this process has dropped without opening them.
+final class MadeQueues: Sendable {
+  private let dropped = Atomic(0)
+
+  /// - Returns: whether that were both.
+  func drop() -> Bool { dropped.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == 2 }
 }
 
 extension ChannelEndpoint {

@@ -156,8 +156,9 @@ extension ChannelPair {
       let back = try SystemVMessageQueue()
       do throws(InterprocessError) {
         var pair = try shared(.systemVMessageQueue, numbers: [there.id, back.id], ReceivedDescriptors(atMost: 0))
-        pair.first?.hasMadeQueues = true
-        pair.second?.hasMadeQueues = true
+        let made = MadeQueues()
+        pair.first?.madeQueues = made
+        pair.second?.madeQueues = made
         return pair
       } catch {
         try? back.remove()

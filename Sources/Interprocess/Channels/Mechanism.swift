@@ -55,7 +55,8 @@ extension Mechanism {
     }
   }
 
-  /// How many objects of the system a channel over it is made of, both ways: queues, segments, sockets and so on.
+  /// How many objects of the system a channel over it is made of, both ways: queues, segments, counters and so on. A pair
+  /// of sockets counts as one.
   ///
   /// POSIX queues are the scarce ones: those of all processes of a user share `RLIMIT_MSGQUEUE`, 819,200 bytes unless
   /// raised. The first channel of a process has queues of ten messages of 8192 bytes; more of them have smaller ones, 25
@@ -68,9 +69,10 @@ extension Mechanism {
     case .posixMessageQueue, .systemVMessageQueue: 3
     // A file, two counters, and the sockets.
     case .file: 4
+    // The memory with a ring in it, a bell for each of its sides, and the sockets.
     case .mappedFile: 4
-    // Two rings, two bells, and the sockets.
-    case .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: 5
+    // Two rings in the memory, which have four sides.
+    case .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: 6
     }
   }
 }

@@ -10,8 +10,9 @@ struct MessageBuffer: ~Copyable, @unchecked Sendable {
   private(set) var capacity = 0
   private(set) var count = 0
 
-  /// What it keeps when it is emptied: a giant message does not hold its memory for ever.
-  private static let kept = 1 << 20
+  /// What it keeps when it is emptied: a giant message does not hold its memory for ever. Messages of a megabyte cause
+  /// no allocations: their memory was doubled until they fitted.
+  private static let kept = 2 << 20
 
   init() {}
 

@@ -4,8 +4,8 @@ import Synchronization
 import SystemPackage
 
 /// How a channel over a mechanism that says nothing of the kind (queues, shared memory) knows that its peer has gone:
-/// beside the channel lies a pair of sockets, an end on each side. A side that closes in order sends a byte first; the
-/// kernel closes the end of one that dies.
+/// beside the channel lies a pair of sockets, an end on each side. A side says with a byte that it sends nothing more,
+/// and with a second one that it receives nothing more either; the kernel closes the end of one that dies.
 ///
 /// A copy of the peer's end that a third process has inherited hides the death. Whoever knows of it otherwise says so by
 /// ``peerDied()``.
@@ -16,31 +16,52 @@ final class PeerLife: Sendable {
     case died
   }
 
-  private let socket: Mutex<OwnedDescriptor>
+  private struct Watching: ~Copyable {
+    var socket: OwnedDescriptor
+    var id: UInt64?
+    /// Bytes that have come.
+    var said = 0
+    /// What is to be done once the peer has gone, though nobody uses this side any more.
+    var afterwards: (@Sendable () -> Void)?
+  }
+
   private let current = Atomic(State.lives)
-  private let watch = Mutex<UInt64?>(nil)
+  private let hasGone = Atomic(false)
+  private let watching: Mutex<Watching>
 
   init(_ socket: consuming OwnedDescriptor) {
-    self.socket = Mutex(socket)
+    watching = Mutex(Watching(socket: socket))
   }
 
   deinit { stopWatching() }
 
-  /// What is known of the peer. What it sent before it went can still be received.
+  /// Whether the peer still sends. What it sent before can still be received.
   var state: State {
     // Acquiring: pairs with the release in end(_:). Everything the peer sent is there once it is known to be gone.
     current.load(ordering: .acquiring)
   }
 
-  /// Calls `handler` on another thread once the peer has gone.
+  /// Whether the peer still receives: it may, for a while, though it sends nothing more.
+  var receiverState: State {
+    // Acquiring: pairs with the release in go(_:), before which the state was set.
+    hasGone.load(ordering: .acquiring) ? state : .lives
+  }
+
+  /// Calls `handler` on another thread when the peer sends nothing more, and again when it has gone altogether.
   func startWatching(_ handler: @escaping @Sendable () -> Void) throws(InterprocessError) {
-    let descriptor = socket.withLock { $0.rawValue }
-    let id = try Reactor.shared().watch(descriptor) { [weak self] outcome in
-      guard let self, case .success = outcome else { return }
-      self.look()
-      handler()
+    watch(by: try Reactor.shared(), handler)
+  }
+
+  private func watch(by reactor: Reactor, _ handler: @escaping @Sendable () -> Void) {
+    watching.withLock { watching in
+      if watching.socket.isClosed || hasGone.load(ordering: .acquiring) { return }
+      watching.id = reactor.watch(watching.socket.rawValue) { [weak self] outcome in
+        guard let self, case .success = outcome else { return }
+        self.look()
+        handler()
+        self.watch(by: reactor, handler)
+      }
     }
-    watch.withLock { $0 = id }
   }
 
   /// Whether nobody has the other one of a pair of these sockets any more, nor has ever opened it.
@@ -49,21 +70,35 @@ final class PeerLife: Sendable {
     return recv(socket.rawValue, &byte, 1, CInt(MSG_DONTWAIT) | CInt(MSG_PEEK)) == 0
   }
 
-  /// Learns whether the peer has gone, without waiting to be told.
-  func look() {
-    var byte: UInt8 = 0
-    let count = socket.withLock { socket -> Result<Int, Errno>? in
-      let number = socket.rawValue
-      return socket.isClosed ? nil : valueOrErrno { recv(number, &byte, 1, CInt(MSG_DONTWAIT)) }
-    }
-    switch count {
-    case .success(1): end(.closed)
-    case .failure(.wouldBlock), nil: break
-    default: end(.died)
-    }
+  /// Whether nobody has the other one in a moment, if somebody has it now: a child that another thread is starting has
+  /// copies of all descriptors until it executes its program. Other children keep theirs, and then this takes its time.
+  static func endsSoon(_ socket: FileDescriptor) -> Bool {
+    var end = pollfd(fd: socket.rawValue, events: 0, revents: 0)
+    _ = poll(&end, 1, 250)
+    return hasEnded(socket)
   }
 
-  /// Notes that the peer has gone, if nothing was known of it.
+  /// Learns whether the peer has gone, without waiting to be told.
+  func look() {
+    let (isAtEnd, said) = watching.withLock { watching -> (Bool, Int) in
+      if watching.socket.isClosed { return (false, watching.said) }
+      let number = watching.socket.rawValue
+      // Whatever they are, and however many are sent.
+      var bytes: UInt64 = 0
+      switch valueOrErrno({ recv(number, &bytes, 8, CInt(MSG_DONTWAIT)) }) {
+      case .success(0): return (true, watching.said)
+      case .success(let count): watching.said = min(2, watching.said + count)
+      case .failure(.wouldBlock): break
+      case .failure: return (true, watching.said)
+      }
+      return (false, watching.said)
+    }
+    if said > 0 { end(.closed) }
+    if isAtEnd { end(.died) }
+    if isAtEnd || said > 1 { hasGone.store(true, ordering: .releasing) }
+  }
+
+  /// Notes that the peer sends nothing more, if nothing was known of that.
   private func end(_ state: State) {
     // Releasing: pairs with the acquire in state.
     _ = current.compareExchange(
@@ -74,34 +109,86 @@ final class PeerLife: Sendable {
   func peerDied() {
     look()
     end(.died)
+    hasGone.store(true, ordering: .releasing)
   }
 
-  /// Tells the peer that this side sends nothing more, and begins to receive nothing more.
-  func sayGoodbye() {
-    socket.withLock { socket in
-      guard !socket.isClosed else { return }
+  /// Tells the peer that this side sends nothing more.
+  func sayGoodbye() { say() }
+
+  private func say() {
+    watching.withLock { watching in
+      guard !watching.socket.isClosed else { return }
       var byte: UInt8 = 1
-      _ = send(socket.rawValue, &byte, 1, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
+      _ = send(watching.socket.rawValue, &byte, 1, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
     }
   }
 
-  /// From now on nobody here wants to know.
+  /// Has `action` called once the peer has gone, as long as this process lives, though this side is closed then.
+  func whenPeerHasGone(_ action: @escaping @Sendable () -> Void) {
+    watching.withLock { $0.afterwards = action }
+  }
+
+  /// From now on this side neither sends nor receives, and the peer is told.
   func close() {
     stopWatching()
-    socket.withLock { try? $0.close() }
+    say()
+    if let action = watching.withLock({ $0.afterwards.take() }), let reactor = try? Reactor.shared() {
+      return waitForEnd(by: reactor, action)
+    }
+    watching.withLock { try? $0.socket.close() }
+  }
+
+  /// The reactor keeps this value, and the socket, until the peer has gone.
+  private func waitForEnd(by reactor: Reactor, _ action: @escaping @Sendable () -> Void) {
+    let number = watching.withLock { $0.socket.isClosed ? -1 : $0.socket.rawValue }
+    look()
+    if number < 0 || hasGone.load(ordering: .acquiring) {
+      action()
+      return watching.withLock { try? $0.socket.close() }
+    }
+    reactor.watch(number) { outcome in
+      guard case .success = outcome else { return }
+      self.waitForEnd(by: reactor, action)
+    }
   }
 
   private func stopWatching() {
-    guard let id = watch.withLock({ $0.take() }) else { return }
+    guard let id = watching.withLock({ $0.id.take() }) else { return }
     (try? Reactor.shared())?.unwatch(id)
   }
 
-  /// The error that sending to a peer that has gone meets; `nil` while it lives.
+  /// The error that sending to a peer that receives nothing more meets; `nil` while it does.
   var sendingError: ChannelError? {
-    switch state {
+    switch receiverState {
     case .lives: nil
     case .closed: ChannelError(.peerClosed, "the other side has closed the channel")
     case .died: .peerDied
+    }
+  }
+
+}
+
+extension PeerLife {
+  /// Checks that a System V queue belongs to the user who made the channel. An id can be anybody's, and a process with
+  /// more rights than the one who names it must not use them for it.
+  ///
+  /// - Throws: ``ChannelError/Code/malformedMessage``.
+  func checkMaker(ofQueue id: CInt) throws(ChannelError) {
+    var status = msqid_ds()
+    switch valueOrErrno({ msgctl(id, IPC_STAT, &status) }) {
+    // Removed already: by a side that has closed.
+    case .failure(.identifierRemoved), .failure(.invalidArgument): return
+    case .failure(let reason):
+      throw ChannelError(InterprocessError(call: "msgctl", object: "id \(id)", errno: reason))
+    case .success: break
+    }
+    let maker = try asChannelError { () throws(InterprocessError) in
+      try watching.withLock { watching throws(InterprocessError) in try PeerCredentials(of: watching.socket).userID }
+    }
+    if status.msg_perm.cuid != maker {
+      throw ChannelError(
+        .malformedMessage,
+        "the channel was made by user \(maker), and queue \(id) by user \(status.msg_perm.cuid)")
     }
   }
 }

@@ -69,8 +69,9 @@ extension Array where Element: CBORScalar {
   static func readPlain(_ reader: CBORReader, at position: inout Int) throws(CBORFault) -> [Element] {
     var elements = try reader.elements(at: position)
     var result: [Element] = []
-    // At least a byte an element was there, so this is bounded by the input.
-    result.reserveCapacity(elements.remaining)
+    // A byte an element is there, but the elements may be larger in memory, and need not be what they should: a large
+    // array grows with what has been read.
+    result.reserveCapacity(Swift.min(elements.remaining, 1024))
     while try !elements.isAtEnd(reader) {
       result.append(try Element.read(reader, at: &elements.position))
       elements.advance()

@@ -7,20 +7,36 @@ extension MapIndex {
   /// - Returns: `false` at the end of the map.
   func readEntry(_ reader: CBORReader) throws(CBORFault) -> Bool {
     // The last key's value is passed only now: mostly it has been decoded by then, and its end is known.
-    if elements.index & 1 == 1, let last = entries.indices.last {
-      if entries[last].end < 0 { entries[last].end = try reader.skip(entries[last].value, depth: depth) }
-      elements.position = entries[last].end
+    if elements.index & 1 == 1, let last = entries.last {
+      elements.position = lastEnd < 0 ? try reader.skip(last.value, depth: depth) : lastEnd
       elements.advance()
     }
-    if try elements.isAtEnd(reader) { return false }
-    let start = elements.position
-    let entry = try readKey(reader, at: start)
-    if entry.kind != .other && isKnown(entry, reader) { throw .corrupted("a map has the same key twice", at: start) }
-    entries.append(entry)
-    if entries.count > Self.mostScanned { noteHashes(reader) }
-    elements.position = entry.value
+    while try !elements.isAtEnd(reader) {
+      let start = elements.position
+      guard let entry = try readKey(reader, at: start) else {
+        try passStrangeEntry(reader)
+        continue
+      }
+      if isKnown(entry, reader) { throw .corrupted("a map has the same key twice", at: start) }
+      // Where 2^31 keys fit, their index is all there is to be had.
+      guard entries.count < Int32.max else { throw .corrupted("a map of too many keys", at: start) }
+      entries.append(entry)
+      if entries.count > Self.mostScanned { noteHashes(reader) }
+      lastEnd = -1
+      elements.position = entry.value
+      elements.advance()
+      return true
+    }
+    return false
+  }
+
+  /// Goes behind a key that no `CodingKey` can be, and its value: nobody will ask for it.
+  private func passStrangeEntry(_ reader: CBORReader) throws(CBORFault) {
+    let value = try reader.skip(elements.position, depth: depth)
+    let end = try reader.skip(value, depth: depth)
     elements.advance()
-    return true
+    elements.position = end
+    elements.advance()
   }
 
   /// - Returns: where the map is over, having checked all that nobody asked for.
@@ -29,7 +45,8 @@ extension MapIndex {
     return elements.position
   }
 
-  private func readKey(_ reader: CBORReader, at start: Int) throws(CBORFault) -> Entry {
+  /// - Returns: `nil` for what no `CodingKey` can be.
+  private func readKey(_ reader: CBORReader, at start: Int) throws(CBORFault) -> Entry? {
     let head = try reader.head(at: start)
     switch head.major {
     case CBORMajor.text where !head.isIndefinite:
@@ -37,15 +54,14 @@ extension MapIndex {
       let (fingerprint, isASCII) = text.fingerprint
       if !isASCII && String(validating: text, as: UTF8.self) == nil { throw .notUTF8(at: start) }
       let end = head.end + text.count
-      return Entry(kind: .text, key: head.end, keyLength: text.count, fingerprint: fingerprint, value: end)
+      return Entry(key: head.end, fingerprint: fingerprint, value: end, kind: .text)
     case CBORMajor.text: return try readGatheredKey(reader, at: start)
     case CBORMajor.unsigned, CBORMajor.negative:
-      guard let magnitude = Int(exactly: head.argument) else { break }
+      guard let magnitude = Int(exactly: head.argument) else { return nil }
       let key = head.major == CBORMajor.unsigned ? magnitude : ~magnitude
-      return Entry(kind: .integer, key: key, fingerprint: UInt64(bitPattern: Int64(key)), value: head.end)
-    default: break
+      return Entry(key: key, fingerprint: UInt64(bitPattern: Int64(key)), value: head.end, kind: .integer)
+    default: return nil
     }
-    return Entry(kind: .other, key: 0, value: try reader.skip(start, depth: depth))
   }
 
   private func readGatheredKey(_ reader: CBORReader, at start: Int) throws(CBORFault) -> Entry {
@@ -55,8 +71,7 @@ extension MapIndex {
     let bytes = try reader.bytes(CBORMajor.text, at: &end)
     gathered.append(bytes)
     let fingerprint = bytes.withUnsafeBytes { $0.assumingMemoryBound(to: UInt8.self).fingerprint.value }
-    return Entry(
-      kind: .gathered, key: gathered.count - 1, keyLength: bytes.count, fingerprint: fingerprint, value: end)
+    return Entry(key: gathered.count - 1, fingerprint: fingerprint, value: end, kind: .gathered)
   }
 }
 
@@ -74,7 +89,6 @@ extension MapIndex {
   }
 
   private func isSameKey(_ first: Entry, _ second: Entry, _ reader: CBORReader) -> Bool {
-    if first.kind == .other || second.kind == .other { return false }
     if first.kind == .integer || second.kind == .integer { return first.kind == second.kind && first.key == second.key }
     return withText(of: first, reader) { first in withText(of: second, reader) { first.equals($0) } }
   }
@@ -88,9 +102,9 @@ extension MapIndex {
 
   /// Enters the last entry, and the first time all before it.
   private func noteHashes(_ reader: CBORReader) {
-    for index in (firstByHash.isEmpty ? 0 : entries.count - 1)..<entries.count where entries[index].kind != .other {
+    for index in (firstByHash.isEmpty ? 0 : entries.count - 1)..<entries.count {
       let hash = hash(of: entries[index], reader)
-      entries[index].next = firstByHash.updateValue(index, forKey: hash) ?? -1
+      entries[index].next = firstByHash.updateValue(Int32(index), forKey: hash) ?? -1
     }
   }
 

@@ -2,26 +2,23 @@
 final class MapIndex {
   struct Entry {
     enum Kind: UInt8 {
+      /// Its value follows at once.
       case text
       /// Text in chunks: `key` is its number among those gathered.
       case gathered
       case integer
-      /// What no `CodingKey` can be.
-      case other
     }
 
-    let kind: Kind
+    // 32 bytes, since whoever sent the map may have sent millions.
     /// Where text begins, or the integer.
     let key: Int
-    var keyLength = 0
     /// Different for most keys that differ.
-    var fingerprint: UInt64 = 0
+    let fingerprint: UInt64
     /// Where the value begins.
-    var value = 0
-    /// Where it is over; -1 where nobody has looked.
-    var end = -1
+    let value: Int
     /// The next entry with the same hash, or -1.
-    var next = -1
+    var next: Int32 = -1
+    let kind: Kind
   }
 
   var entries: ContiguousArray<Entry> = []
@@ -30,18 +27,23 @@ final class MapIndex {
   var gathered: [CBORBytes] = []
   /// The next entry that somebody is expected to ask for.
   private var expected = 0
+  /// Where the value of the last entry is over; -1 where nobody has looked.
+  var lastEnd = -1
   /// Where the entries with a hash begin, once there are too many to look at each.
-  var firstByHash: [Int: Int] = [:]
+  var firstByHash: [Int: Int32] = [:]
   /// Above this number of keys they are looked up by hash, since whoever sent them may have sent a million.
   static let mostScanned = 16
+  /// The memory that emptying a dictionary keeps has to be cleared, for each small map after a large one.
+  private static let mostKept = 1024
 
   func open(_ elements: CBORElements, depth: Int) {
     self.elements = elements
     self.depth = depth
     entries.removeAll(keepingCapacity: true)
     if !gathered.isEmpty { gathered = [] }
-    if !firstByHash.isEmpty { firstByHash.removeAll(keepingCapacity: true) }
+    if !firstByHash.isEmpty { firstByHash.removeAll(keepingCapacity: firstByHash.capacity <= Self.mostKept) }
     expected = 0
+    lastEnd = -1
   }
 
   func value(_ index: Int) -> Int { entries[index].value }
@@ -49,9 +51,14 @@ final class MapIndex {
   /// Takes note of where a value is over, so that it need not be skipped.
   @inline(__always)
   func setEnd(_ index: Int, _ end: Int) {
-    entries[index].end = end
+    if index == entries.count - 1 { lastEnd = end }
     expected = index + 1
   }
+}
+
+extension MapIndex.Entry {
+  /// How many bytes the text takes that a value follows.
+  var keyLength: Int { value - key }
 }
 
 // MARK: - Looking up
@@ -100,10 +107,10 @@ extension MapIndex {
   }
 
   func findByHash(_ hash: Int, where isMatch: (Int) -> Bool) -> Int? {
-    var index = firstByHash[hash] ?? -1
+    var index = Int(firstByHash[hash] ?? -1)
     while index >= 0 {
       if isMatch(index) { return index }
-      index = entries[index].next
+      index = Int(entries[index].next)
     }
     return nil
   }
@@ -114,11 +121,10 @@ extension MapIndex {
   ) -> Bool {
     let entry = entries[index]
     switch entry.kind {
-    case .text: return entry.keyLength == text.count && reader.text(at: entry.key, entry.keyLength).equals(text)
+    case .text: return entry.keyLength == text.count && reader.text(at: entry.key, text.count).equals(text)
     case .integer: return entry.key == integer
     case .gathered:
       return gathered[entry.key].withUnsafeBytes { $0.elementsEqual(UnsafeRawBufferPointer(text)) }
-    case .other: return false
     }
   }
 
@@ -130,7 +136,6 @@ extension MapIndex {
       switch entry.kind {
       case .integer: return Key(intValue: entry.key)
       case .text, .gathered: return text(of: entry, reader).flatMap { Key(stringValue: $0) }
-      case .other: return nil
       }
     }
   }

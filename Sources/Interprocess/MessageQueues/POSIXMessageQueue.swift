@@ -52,7 +52,7 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   /// The corresponding C function is `mq_open` with `O_CREAT | O_EXCL`.
   ///
   /// - Parameters:
-  ///   - name: one slash and up to 250 bytes without another.
+  ///   - name: one slash and up to 255 bytes without another.
   ///   - maximumMessages: how many messages it holds before sending waits; at most `fs.mqueue.msg_max`.
   ///   - maximumMessageSize: the largest message in bytes; at most `fs.mqueue.msgsize_max`.
   ///   - permissions: who may open it, less the process's umask.

@@ -64,9 +64,17 @@ extension SystemVMessageQueue {
     _ selection: Selection = .any, timeout: Duration? = nil
   ) async throws -> Message {
     try Task.checkCancellation()
+    let deadline = Deadline(timeout)
     if let message = try tryReceive(selection) { return message }
-    return try await receiveOnThread(
-      try selection.number(), selection.flags(truncating: false), upTo: Self.largestMessage, by: Deadline(timeout))
+    let (wanted, flags) = (try selection.number(), selection.flags(truncating: false))
+    var room = MessageRoom()
+    while true {
+      do {
+        return try await receiveOnThread(wanted, flags, upTo: room.byteCount, by: deadline)
+      } catch let error as InterprocessError where error.errno == .argListTooLong && room.grow() {
+        // It stays in the queue.
+      }
+    }
   }
 
   private nonisolated(nonsending) func receiveOnThread(

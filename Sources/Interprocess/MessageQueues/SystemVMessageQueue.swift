@@ -182,11 +182,19 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   ///
   /// See `receive(_:into:truncating:timeout:)`.
   public func receive(_ selection: Selection = .any, timeout: Duration? = nil) throws(InterprocessError) -> Message {
-    var type = 0
-    let bytes = try [UInt8](receivingUpTo: Self.largestMessage) { buffer throws(InterprocessError) in
-      type = try receive(selection, into: &buffer, timeout: timeout)
+    let deadline = Deadline(timeout)
+    var room = MessageRoom()
+    while true {
+      do throws(InterprocessError) {
+        var type = 0
+        let bytes = try [UInt8](receivingUpTo: room.byteCount) { buffer throws(InterprocessError) in
+          type = try receive(selection, into: &buffer, timeout: deadline.remaining)
+        }
+        return Message(bytes: bytes, type: type)
+      } catch  where error.errno == .argListTooLong && room.grow() {
+        // It stays in the queue.
+      }
     }
-    return Message(bytes: bytes, type: type)
   }
 
   /// Receives the next message of a selection into `buffer` if there is one now.
@@ -210,11 +218,18 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   ///
   /// - Returns: `nil` when there is none.
   public func tryReceive(_ selection: Selection = .any) throws(InterprocessError) -> Message? {
-    var type: Int?
-    let bytes = try [UInt8](receivingUpTo: Self.largestMessage) { buffer throws(InterprocessError) in
-      type = try tryReceive(selection, into: &buffer)
+    var room = MessageRoom()
+    while true {
+      do throws(InterprocessError) {
+        var type: Int?
+        let bytes = try [UInt8](receivingUpTo: room.byteCount) { buffer throws(InterprocessError) in
+          type = try tryReceive(selection, into: &buffer)
+        }
+        return type.map { Message(bytes: bytes, type: $0) }
+      } catch  where error.errno == .argListTooLong && room.grow() {
+        // It stays in the queue.
+      }
     }
-    return type.map { Message(bytes: bytes, type: $0) }
   }
 
   /// Removes the queue and its messages at once. Whoever waits on it gets `Errno.identifierRemoved`.
@@ -257,8 +272,9 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     switch reason {
     case .invalidArgument:
       if let type, type <= 0 { return "type \(type) is not a positive number" }
-      if type != nil, size > Self.largestMessage {
-        return "the message has \(size) bytes, above \(KernelParameter("kernel.msgmax").described)"
+      let limit = KernelParameter("kernel.msgmax")
+      if type != nil, let most = limit.value, size > most {
+        return "the message has \(size) bytes, above \(limit.described)"
       }
       return Self.statusRemedy(reason)
     case .argListTooLong: return "the next message is larger than the buffer's \(size) bytes; it stays in the queue"

@@ -9,6 +9,9 @@ public import SystemPackage
 ///
 /// Writes of up to ``PipeEnd/atomicWriteSize`` (4096) bytes are atomic: those of several writers do not mix, so messages that short need
 /// no lock.
+///
+/// The first call on an end that is not to wait, or not for ever, or only suspends its task, sets `O_NONBLOCK` on the end
+/// and leaves it: a descriptor that is handed to a program in another language does not block from then on.
 public enum NamedPipe {
   /// Creates the FIFO.
   ///
@@ -68,15 +71,15 @@ public enum NamedPipe {
       self.path = path
     }
 
-    /// Reads what is there without waiting. The corresponding C function is `preadv2` with `RWF_NOWAIT`. See
-    /// ``ByteReader/tryRead(into:)``.
+    /// Reads what is there without waiting. The corresponding C function is `read`, with
+    /// `O_NONBLOCK`. See ``ByteReader/tryRead(into:)``.
     public func tryRead(into buffer: inout OutputRawSpan) throws(InterprocessError) -> Int? {
-      try descriptor.tryRead(PipeCalls.self, into: &buffer, "\"\(path)\"")
+      try descriptor.tryRead(FIFOCalls.self, into: &buffer, "\"\(path)\"")
     }
 
     /// Reads what is there. The corresponding C function is `read`. See ``ByteReader/read(into:timeout:)``.
     public func read(into buffer: inout OutputRawSpan, timeout: Duration?) throws(InterprocessError) -> Int {
-      try descriptor.read(PipeCalls.self, into: &buffer, by: Deadline(timeout), "\"\(path)\"")
+      try descriptor.read(FIFOCalls.self, into: &buffer, by: Deadline(timeout), "\"\(path)\"")
     }
 
     /// Closes this end. The corresponding C function is `close`.
@@ -97,13 +100,17 @@ public enum NamedPipe {
     ///
     /// - Parameters:
     ///   - waitingForReader: whether to wait until somebody has it open for reading, as `open` does by itself.
+    ///   - packets: whether this writer's writes are kept apart (`O_DIRECT`): each read takes one packet, of at most
+    ///     ``PipeEnd/atomicWriteSize`` bytes. A longer write becomes several packets; what of a packet does not fit into
+    ///     the reader's buffer is lost.
     ///   - timeout: how long to wait for a reader; `nil` waits for ever. A timer's signal ends the wait.
     /// - Throws: `Errno.noSuchAddressOrDevice` when nobody reads and it was not to wait; `Errno.timedOut` when nobody
     ///   opened it for reading in time.
     public init(
-      opening path: FilePath, waitingForReader: Bool = true, timeout: Duration? = nil
+      opening path: FilePath, waitingForReader: Bool = true, packets: Bool = false, timeout: Duration? = nil
     ) throws(InterprocessError) {
-      descriptor = try openFIFO(path, waitingForReader ? O_WRONLY : O_WRONLY | O_NONBLOCK, by: Deadline(timeout))
+      let access = waitingForReader ? O_WRONLY : O_WRONLY | O_NONBLOCK
+      descriptor = try openFIFO(path, access, packets: packets, by: Deadline(timeout))
       self.path = path
     }
 
@@ -112,20 +119,22 @@ public enum NamedPipe {
     /// The corresponding C function is `open`, on a thread of its own.
     ///
     /// - Throws: ``InterprocessError`` as the blocking form does, and `Errno.timedOut`; `CancellationError`.
-    public nonisolated(nonsending) init(waitingForReaderAt path: FilePath, timeout: Duration? = nil) async throws {
-      descriptor = try await openFIFO(path, O_WRONLY, by: Deadline(timeout))
+    public nonisolated(nonsending) init(
+      waitingForReaderAt path: FilePath, packets: Bool = false, timeout: Duration? = nil
+    ) async throws {
+      descriptor = try await openFIFO(path, O_WRONLY, packets: packets, by: Deadline(timeout))
       self.path = path
     }
 
-    /// Writes what there is room for without waiting. The corresponding C function is `pwritev2` with `RWF_NOWAIT`. See
-    /// ``ByteWriter/tryWrite(_:)``.
+    /// Writes what there is room for without waiting. The corresponding C function is `write`, with
+    /// `O_NONBLOCK`. See ``ByteWriter/tryWrite(_:)``.
     public func tryWrite(_ bytes: RawSpan) throws(InterprocessError) -> Int? {
-      try descriptor.tryWrite(PipeCalls.self, bytes, "\"\(path)\"")
+      try descriptor.tryWrite(FIFOCalls.self, bytes, "\"\(path)\"")
     }
 
     /// Writes all of `bytes`. The corresponding C function is `write`. See ``ByteWriter/write(_:timeout:)``.
     public func write(_ bytes: RawSpan, timeout: Duration?) throws(InterprocessError) {
-      try descriptor.write(PipeCalls.self, bytes, by: Deadline(timeout), "\"\(path)\"")
+      try descriptor.write(FIFOCalls.self, bytes, by: Deadline(timeout), "\"\(path)\"")
     }
 
     /// Closes this end. The corresponding C function is `close`.

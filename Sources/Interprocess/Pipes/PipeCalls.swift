@@ -1,9 +1,8 @@
 import CInterprocess
 import Glibc
-import Synchronization
 import SystemPackage
 
-/// Reading and writing pipes and FIFOs, without SIGPIPE and, where asked, without blocking.
+/// Reading and writing pipes, without SIGPIPE and, where asked, without blocking.
 enum PipeCalls: StreamCalls {
   static var readCall: StaticString { "read" }
   static var writeCall: StaticString { "write" }
@@ -18,75 +17,38 @@ enum PipeCalls: StreamCalls {
     var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
     let count = ci_preadv2(descriptor, &vector, 1, ci_rwf_nowait())
     if count >= 0 || Errno.current != .notSupported { return count }
-    // A FIFO knows no RWF_NOWAIT. It has something to say when poll says so, and reading takes what is there.
-    var entry = pollfd(fd: descriptor, events: CShort(POLLIN), revents: 0)
-    return poll(&entry, 1, 0) == 0
-      ? failing(with: EAGAIN) : Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+    return withNonblocking(descriptor, O_RDONLY) { Glibc.read($0, buffer.baseAddress, buffer.count) }
   }
 
   @inline(__always)
   static func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, waiting: Bool) -> Int {
-    waiting ? writeWithoutSignal(descriptor, bytes, flags: 0) : writeWithoutWaiting(descriptor, bytes)
+    waiting ? WriteWithoutSignal.write(descriptor, bytes) : writeWithoutWaiting(descriptor, bytes)
   }
 
   @inline(never)
   private static func writeWithoutWaiting(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int {
-    let count = writeWithoutSignal(descriptor, bytes, flags: ci_rwf_nowait())
+    let count = WriteWithoutSignal.write(descriptor, bytes, flags: ci_rwf_nowait())
     if count >= 0 || Errno.current != .notSupported { return count }
-    // As above; when poll says that there is room, there is room for PIPE_BUF bytes.
-    var entry = pollfd(fd: descriptor, events: CShort(POLLOUT), revents: 0)
-    if poll(&entry, 1, 0) == 0 { return failing(with: EAGAIN) }
-    let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(PIPE_BUF)))
-    return writeWithoutSignal(descriptor, piece, flags: 0)
+    return withNonblocking(descriptor, O_WRONLY) { WriteWithoutSignal.write($0, bytes) }
   }
 
-  private static func failing(with reason: CInt) -> Int {
-    Glibc.errno = reason
-    return -1
-  }
-
-  /// Whether the kernel can write without raising SIGPIPE (RWF_NOSIGNAL, Linux 6.18).
-  private static let kernelWritesWithoutSignal = Atomic(true)
-
-  @inline(__always)
-  private static func writeWithoutSignal(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, flags: CInt) -> Int {
-    var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
-    if kernelWritesWithoutSignal.load(ordering: .relaxed) {
-      let count = ci_pwritev2(descriptor, &vector, 1, flags | ci_rwf_nosignal())
-      if count >= 0 || Errno.current != .notSupported { return count }
-      if flags == 0 { kernelWritesWithoutSignal.store(false, ordering: .relaxed) }
+  /// A FIFO that came from elsewhere knows no RWF_NOWAIT, and to look first and then read would block when another
+  /// reader comes in between. It is opened once more: what it was opened by belongs to others too, and stays as it is.
+  private static func withNonblocking(_ descriptor: CInt, _ access: CInt, _ body: (CInt) -> Int) -> Int {
+    let flags = fcntl(descriptor, F_GETFL)
+    if flags == -1 { return -1 }
+    if flags & O_NONBLOCK != 0 { return body(descriptor) }
+    let own = ci_open("/proc/self/fd/\(descriptor)", access | O_NONBLOCK | O_CLOEXEC, 0)
+    if own == -1 {
+      // No reader, so opening is refused; writing would be too.
+      if Errno.current == .noSuchAddressOrDevice { Glibc.errno = EPIPE }
+      return -1
     }
-    return writeHoldingSIGPIPEBack(descriptor, bytes, flags)
-  }
-
-  @inline(never)
-  private static func writeHoldingSIGPIPEBack(
-    _ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, _ flags: CInt
-  ) -> Int {
-    var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
-    return withoutSIGPIPE {
-      flags == 0
-        ? Glibc.write(descriptor, bytes.baseAddress, bytes.count) : ci_pwritev2(descriptor, &vector, 1, flags)
-    }
-  }
-
-  /// Holds SIGPIPE back from this thread while `body` writes, and takes the one it raised out of the queue.
-  static func withoutSIGPIPE(_ body: () -> Int) -> Int {
-    var pipeSignal = sigset_t()
-    sigemptyset(&pipeSignal)
-    sigaddset(&pipeSignal, SIGPIPE)
-    var pending = sigset_t()
-    sigpending(&pending)
-    var previous = sigset_t()
-    pthread_sigmask(SIG_BLOCK, &pipeSignal, &previous)
-    let count = body()
+    // A pipe that keeps packets apart does so by its writer's flag.
+    if flags & ci_o_direct() != 0 { _ = fcntl(own, F_SETFL, O_NONBLOCK | ci_o_direct()) }
+    let count = body(own)
     let reason = Glibc.errno
-    // One that was waiting before is somebody else's.
-    if count == -1, reason == EPIPE, sigismember(&pending, SIGPIPE) == 0 {
-      var now = timespec()
-      while sigtimedwait(&pipeSignal, nil, &now) == -1, Glibc.errno == EINTR {}
-    }
-    pthread_sigmask(SIG_SETMASK, &previous, nil)
+    close(own)
     Glibc.errno = reason
     return count
   }

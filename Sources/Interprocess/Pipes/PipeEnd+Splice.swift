@@ -64,7 +64,7 @@ extension PipeReader where Self: ~Copyable {
     try transfer.check(source, descriptor, count)
     let result = try await WaitingThread.call(until: Deadline(timeout)) {
       // The thread has SIGPIPE blocked, and takes a pending one with it.
-      singleCall { ci_splice(source.rawValue, descriptor.rawValue, count, true) }
+      transfer.waitingOnce(source, descriptor, count)
     }
     switch result {
     case .success(let count): return count
@@ -115,7 +115,8 @@ extension PipeWriter where Self: ~Copyable {
   /// - Parameters:
   ///   - bytes: not to be changed or freed until the reader has read them, or it reads what stands there then.
   ///   - timeout: how long to wait for room; `nil` waits for ever.
-  /// - Returns: how many bytes the pipe took; with a timeout it may be fewer than all.
+  /// - Returns: how many bytes the pipe took, which may be fewer than all, whether there is a timeout or not: call it
+  ///   again for the rest.
   /// - Throws: `Errno.brokenPipe` when the readers have closed (never the signal SIGPIPE); `Errno.timedOut`.
   public func vmsplice(
     lending bytes: UnsafeRawBufferPointer, timeout: Duration? = nil
@@ -145,7 +146,7 @@ extension PipeWriter where Self: ~Copyable {
   /// - Returns: `nil` when there is no room.
   private func vmspliceOnce(_ bytes: UnsafeRawBufferPointer, waiting: Bool) throws(InterprocessError) -> Int? {
     let result = valueOrErrno {
-      PipeCalls.withoutSIGPIPE {
+      WriteWithoutSignal.holdingSIGPIPEBack(moving: bytes.count) {
         var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
         return ci_vmsplice(fileDescriptor.rawValue, &vector, waiting)
       }
@@ -171,7 +172,7 @@ private enum PipeTransfer {
   ) throws(InterprocessError) -> Int? {
     try check(source, destination, count)
     let result = valueOrErrno {
-      PipeCalls.withoutSIGPIPE {
+      WriteWithoutSignal.holdingSIGPIPEBack(moving: count) {
         self == .splice
           ? ci_splice(source.rawValue, destination.rawValue, count, waiting)
           : ci_tee(source.rawValue, destination.rawValue, count, waiting)
@@ -181,6 +182,18 @@ private enum PipeTransfer {
     case .success(let count): return count
     case .failure(.wouldBlock): return nil
     case .failure(let reason): throw error(source, destination, reason)
+    }
+  }
+
+  /// One attempt that waits; a FIFO's description may be non-blocking, and is waited for with `poll` then.
+  func waitingOnce(_ source: FileDescriptor, _ destination: FileDescriptor, _ count: Int) -> Result<Int, Errno> {
+    while true {
+      let result = singleCall { ci_splice(source.rawValue, destination.rawValue, count, true) }
+      guard case .failure(.wouldBlock) = result else { return result }
+      for (descriptor, events) in [(source, POLLIN), (destination, POLLOUT)] {
+        var entry = pollfd(fd: descriptor.rawValue, events: CShort(events), revents: 0)
+        if Glibc.poll(&entry, 1, -1) == -1 { return .failure(.current) }
+      }
     }
   }
 

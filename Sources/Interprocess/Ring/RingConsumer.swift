@@ -191,8 +191,11 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
       throw InterprocessError(
         call: "\(call)", object: place.described, errno: .badFileDescriptor, remedy: "it is closed")
     }
-    // Before the index: what was published before the end is not missed.
-    let (isAtEnd, isDead) = (link.isPeerClosed, link.interrupter.isPeerDead)
+    // In this order: a producer that closes and then ends has closed. Both before the index: what was published before
+    // the end is not missed.
+    let isDead = link.interrupter.isPeerDead
+    reach(.betweenLooks)
+    let isAtEnd = link.isPeerClosed
     // Pairs with the releasing store in the producer's publish(): the records up to here are complete.
     let found = link.peer.index.pointee.load(ordering: .acquiring)
     if found == tail {

@@ -16,10 +16,6 @@ struct RingLink: ~Copyable {
   private let isLight: Bool
   private var spin = RingSpin()
 
-  /// However long the wait, the memory is looked at so often: a hostile peer can restore the futex word after it was
-  /// cleared, and then nobody would wake us. Tests that hunt for lost wake-ups set it higher.
-  var longestNap = Duration.seconds(1)
-
   /// Where the barrier is refused, a wake-up may be lost.
   private static let napWithoutBarrier = Duration.milliseconds(1)
 
@@ -95,13 +91,16 @@ extension RingLink {
     peer.index.pointee.load(ordering: .acquiring) != seen || isPeerClosed || interrupter.isRaised
   }
 
-  /// Returns when the peer's index is not `seen` any more, the peer has closed or died, or, rarely, for nothing.
+  /// Returns when the peer's index is not `seen` any more, the peer has closed or died, or, rarely, for nothing. A look
+  /// in vain comes before.
   ///
   /// - Throws: `Errno.timedOut`; `Errno.canceled`.
   @inline(never)
   mutating func waitForChange(from seen: UInt64, by deadline: Deadline, _ call: StaticString) throws(InterprocessError)
   {
     try checkForCancellation(call)
+    // Before any look: a hostile peer can have something change each time, and nothing come of it.
+    if deadline.hasPassed { throw timedOut(call) }
     if hasChanged(from: seen) { return }
     let start = MonotonicTime.now
     if spins(until: seen, from: start) { return }
@@ -109,7 +108,7 @@ extension RingLink {
       let isCertain = ask(for: RingSide.asleep)
       reach(.beforeLastLook)
       if hasChanged(from: seen) { break }
-      let nap = isCertain ? longestNap : min(longestNap, Self.napWithoutBarrier)
+      let nap = isCertain ? RingNap.longest : Self.napWithoutBarrier
       reach(.beforeSleep)
       deadline.sleep(on: own.waiting, while: RingSide.asleep, atMost: nap)
       reach(.afterSleep)
@@ -119,7 +118,11 @@ extension RingLink {
     own.waiting.pointee.store(0, ordering: .relaxed)
     spin.slept(since: start)
     try checkForCancellation(call)
-    if !hasChanged(from: seen) { throw InterprocessError(call: "\(call)", object: place.described, errno: .timedOut) }
+    if !hasChanged(from: seen) { throw timedOut(call) }
+  }
+
+  private func timedOut(_ call: StaticString) -> InterprocessError {
+    InterprocessError(call: "\(call)", object: place.described, errno: .timedOut)
   }
 
   /// Asks the peer to wake this side, or to ring its bell, at its next change. Look once more before you wait.
@@ -169,11 +172,14 @@ extension RingLink {
     return false
   }
 
-  /// Suspends until the bell rings, the deadline passes or the task is cancelled.
+  /// Suspends until the bell rings, the deadline passes or the task is cancelled. A look in vain comes before.
   nonisolated(nonsending) mutating func suspend(
     from seen: UInt64, by deadline: Deadline, _ call: StaticString
   ) async throws {
     try checkForCancellation(call)
+    // Before any look, as above.
+    try Task.checkCancellation()
+    if deadline.hasPassed { throw timedOut(call) }
     if spins(until: seen, from: MonotonicTime.now) { return }
     let start = MonotonicTime.now
     guard try armBell(from: seen, call) else { return }

@@ -111,7 +111,8 @@ public struct RingMailbox: ~Copyable, Sendable {
     while true {
       if let received = try tryReceive() { return received }
       if hasEnded { return nil }
-      guard arm() else { continue }
+      try checkTime(deadline)
+      guard try arm() else { continue }
       defer { disarm() }
       try waitUntilReady(bell.descriptor.fileDescriptor, .readable, by: deadline, for: "RingMailbox.receive")
       _ = try bell.tryTake()
@@ -129,26 +130,36 @@ public struct RingMailbox: ~Copyable, Sendable {
     while true {
       if let received = try tryReceive() { return received }
       if hasEnded { return nil }
-      guard arm() else { continue }
+      try checkTime(deadline)
+      try Task.checkCancellation()
+      guard try arm() else { continue }
       defer { disarm() }
       try await becomeReady(bell.descriptor.fileDescriptor, .readable, by: deadline, for: "RingMailbox.receive")
       _ = try bell.tryTake()
     }
   }
 
+  /// After each look in vain: a hostile producer can ring for nothing, as often as it wants.
+  private func checkTime(_ deadline: Deadline) throws(InterprocessError) {
+    if deadline.hasPassed { throw InterprocessError(call: "RingMailbox.receive", errno: .timedOut) }
+  }
+
   /// Asks every producer for the bell, with one barrier for all, and looks once more.
   ///
-  /// - Returns: whether nothing has changed.
-  private func arm() -> Bool {
+  /// - Returns: whether nothing has changed, and a change after that look is certain to ring.
+  /// - Throws: `Errno.notSupported` where that cannot be had: the bell might stay silent for ever.
+  private func arm() throws(InterprocessError) -> Bool {
     var isAsymmetric = false
     for box in boxes where !box.hasEnded {
       box.consumer.link.request(RingSide.armed)
       isAsymmetric = isAsymmetric || box.consumer.link.place.isAsymmetric
     }
-    _ = RingBarrier.heavy(isAsymmetric: isAsymmetric)
+    let isCertain = RingBarrier.heavy(isAsymmetric: isAsymmetric)
     let isQuiet = boxes.allSatisfy { $0.hasEnded || !$0.consumer.link.hasChanged(from: $0.consumer.seen) }
-    if !isQuiet { disarm() }
-    return isQuiet
+    if isQuiet && isCertain { return true }
+    disarm()
+    if isQuiet { throw InterprocessError(call: "membarrier", object: "RingMailbox", errno: .notSupported) }
+    return false
   }
 
   private func disarm() {

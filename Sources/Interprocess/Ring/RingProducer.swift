@@ -208,8 +208,10 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
     let call: StaticString = "RingProducer"
     if isBroken { throw place.broken(call, "an index that makes no sense") }
     if isClosed { throw ended("this producer has closed the ring") }
+    // In this order: a consumer that closes and then ends has closed.
+    let isDead = link.interrupter.isPeerDead
     if link.isPeerClosed { throw ended("the consumer has closed the ring") }
-    if link.interrupter.isPeerDead { throw place.peerDied(call) }
+    if isDead { throw place.peerDied(call) }
   }
 
   private func ended(_ why: String) -> InterprocessError {

@@ -49,6 +49,13 @@ extension RingSide {
   }
 }
 
+/// How long a side sleeps at most before it looks at the memory again.
+package enum RingNap {
+  /// A hostile peer can restore the futex word after it was cleared, and then nobody would wake us. Tests that hunt for
+  /// lost wake-ups make it so long that they cannot miss one; set before any ring is used.
+  nonisolated(unsafe) package static var longest = Duration.seconds(1)
+}
+
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 enum MonotonicTime {
   static var now: Int64 {

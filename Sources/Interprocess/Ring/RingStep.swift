@@ -5,7 +5,7 @@ import Glibc
 package enum RingStep: String, CaseIterable, Sendable {
   case attaching
   case beforeLength, beforePayload, amidPayload, beforeIndex, beforeLook, beforeWake, beforeSystemCall
-  case beforeRead, afterRead, beforeHead
+  case beforeRead, afterRead, beforeHead, betweenLooks
   case beforeFlag, beforeBarrier, beforeLastLook, beforeSleep, afterSleep
   case beforeClosing, closed
 

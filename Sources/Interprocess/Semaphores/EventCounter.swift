@@ -19,6 +19,9 @@ public struct EventCounter: ~Copyable, Sendable {
 
   public private(set) var descriptor: OwnedDescriptor
 
+  /// Whether it came from elsewhere and blocks; whoever shares it may count on that, so it stays so.
+  private let mayBlock: Bool
+
   /// Creates a counter. It is closed in programs that this process executes.
   ///
   /// The corresponding C function is `eventfd`.
@@ -27,10 +30,12 @@ public struct EventCounter: ~Copyable, Sendable {
   public init(initialValue: UInt32 = 0, taking mode: Mode = .everything) throws(InterprocessError) {
     let flags = ci_eventfd_nonblocking_flags() | (mode == .semaphore ? ci_eventfd_semaphore_flag() : 0)
     descriptor = OwnedDescriptor(adopting: try systemCall("eventfd", nil) { ci_eventfd(initialValue, flags) })
+    mayBlock = false
   }
 
   /// Takes over an eventfd that came from elsewhere. It is left as blocking or not as it is.
   public init(adopting descriptor: consuming OwnedDescriptor) {
+    mayBlock = fcntl(descriptor.rawValue, F_GETFL) & O_NONBLOCK == 0
     self.descriptor = descriptor
   }
 
@@ -42,12 +47,15 @@ public struct EventCounter: ~Copyable, Sendable {
   /// - Throws: `Errno.invalidArgument` for 2^64 - 1.
   public func tryAdd(_ amount: UInt64 = 1) throws(InterprocessError) -> Bool {
     guard amount < UInt64.max else { throw .refused("write", described, "a counter goes up to 2^64 - 2") }
-    // An eventfd from elsewhere may block; while it has room for 1 it says so.
-    guard try descriptor.wait(until: .writable, by: Deadline(.zero)) else { return false }
     var amount = amount
-    switch valueOrErrno({ Glibc.write(descriptor.rawValue, &amount, 8) }) {
+    // The kernel tells when a counter has room for 1, not for more: writing to one that blocks has to be interrupted.
+    let result =
+      mayBlock
+      ? InterruptTimer.call(until: .passed) { Glibc.write(descriptor.rawValue, &amount, 8) }
+      : valueOrErrno { Glibc.write(descriptor.rawValue, &amount, 8) }
+    switch result {
     case .success: return true
-    case .failure(.wouldBlock): return false
+    case .failure(.wouldBlock), .failure(.timedOut): return false
     case .failure(let reason): throw InterprocessError(call: "write", object: described, errno: reason)
     }
   }
@@ -81,14 +89,19 @@ public struct EventCounter: ~Copyable, Sendable {
 
   /// Takes from the counter, unless it is 0.
   ///
-  /// The corresponding C function is `preadv2` with `RWF_NOWAIT`.
+  /// The corresponding C function is `read`, or `preadv2` with `RWF_NOWAIT` where the counter came from elsewhere and
+  /// blocks.
   ///
   /// - Returns: what was taken: everything, or 1 of a semaphore; `nil` when the counter is 0.
   public func tryTake() throws(InterprocessError) -> UInt64? {
     var taken: UInt64 = 0
     let result = withUnsafeMutableBytes(of: &taken) { storage in
       var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
-      return valueOrErrno { ci_preadv2(descriptor.rawValue, &vector, 1, ci_rwf_nowait()) }
+      return valueOrErrno {
+        mayBlock
+          ? ci_preadv2(descriptor.rawValue, &vector, 1, ci_rwf_nowait())
+          : Glibc.read(descriptor.rawValue, storage.baseAddress, storage.count)
+      }
     }
     switch result {
     case .success: return taken

@@ -20,7 +20,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   /// The corresponding C function is `sem_open` with `O_CREAT | O_EXCL`.
   ///
   /// - Parameters:
-  ///   - name: one slash and up to 250 bytes without another.
+  ///   - name: one slash and up to 251 bytes without another.
   ///   - value: how many may acquire it before the next has to wait.
   ///   - permissions: who may open it, less the process's umask.
   /// - Throws: `Errno.fileExists`; `Errno.invalidArgument` for a value above 2^31 - 1.
@@ -51,7 +51,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   private init(
     _ name: String, _ flags: CInt, _ permissions: FilePermissions, _ value: UInt32
   ) throws(InterprocessError) {
-    let checked = try ObjectName(checking: name, for: "sem_open")
+    let checked = try ObjectName(checking: name, for: "sem_open", most: ObjectName.mostForSemaphores)
     guard let opened = ci_sem_open(name, flags, permissions.rawValue, value) else {
       let reason = Errno.current
       let remedy: String? =
@@ -132,7 +132,7 @@ public struct POSIXSemaphore: ~Copyable, Sendable {
   ///
   /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`.
   public static func unlink(_ name: String) throws(InterprocessError) {
-    let checked = try ObjectName(checking: name, for: "sem_unlink")
+    let checked = try ObjectName(checking: name, for: "sem_unlink", most: ObjectName.mostForSemaphores)
     try systemCall("sem_unlink", checked.quoted, remedy: naming("semaphore")) {
       sem_unlink(name)
     }

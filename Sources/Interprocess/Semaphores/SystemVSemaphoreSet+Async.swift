@@ -9,7 +9,8 @@ extension SystemVSemaphoreSet {
   /// for. See the blocking `perform(_:timeout:)`.
   ///
   /// - Throws: ``InterprocessError``; `CancellationError` when the task is cancelled first: nothing was performed then.
-  public func perform(_ operations: [Operation], timeout: Duration? = nil) async throws {
+  public nonisolated(nonsending) func perform(_ operations: [Operation], timeout: Duration? = nil) async throws {
+    try Task.checkCancellation()
     if try tryPerform(operations) { return }
     let id = id
     let raw = operations.map { operation in
@@ -28,7 +29,9 @@ extension SystemVSemaphoreSet {
   ///
   /// See the blocking `perform(_:timeout:)`. With undo it is taken back when this process ends; undo belongs
   /// to the process on Linux, whichever of its threads performed it.
-  public func acquire(_ index: UInt16 = 0, undo: Bool = false, timeout: Duration? = nil) async throws {
+  public nonisolated(nonsending) func acquire(
+    _ index: UInt16 = 0, undo: Bool = false, timeout: Duration? = nil
+  ) async throws {
     try await perform([Operation(index: index, change: -1, undo: undo)], timeout: timeout)
   }
 }

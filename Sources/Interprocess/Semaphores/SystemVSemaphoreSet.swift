@@ -9,9 +9,11 @@ public import SystemPackage
 ///
 /// ## Who initialises it
 /// `semget` creates a set with values nobody has chosen, and setting them is a second call; a process that opens the set
-/// in between would use it too early. ``init(creatingIfAbsent:values:permissions:)`` closes the gap as Stevens does: the
+/// in between would use it too early. `init(creatingIfAbsent:values:permissions:)` closes the gap as Stevens does: the
 /// creator ends with an operation, which sets the time of the last one (`sem_otime`), and an opener waits until it is
-/// set. Creators that do not know the custom leave it at zero, so an opener waits at most a second after the last change.
+/// set. A creator that does not know the custom leaves it at zero, so an opener waits no longer than two seconds, and
+/// takes the values that it finds then. Where nobody has set any, the creator died in between, or is stopped: that is an
+/// error, with the set's number, by which it can be removed.
 public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   /// One change to one semaphore of the set.
   public struct Operation: Hashable, Sendable {
@@ -66,34 +68,6 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     self.init(id: try Self.create(.isPrivate, values, permissions), count: values.count, .isPrivate)
   }
 
-  /// Opens the set, creating and initialising it if there is none. An existing one keeps its values.
-  ///
-  /// See "Who initialises it" above for what happens when two processes do so at once.
-  ///
-  /// - Parameter values: the first values, and at least how many semaphores an existing set has to have.
-  public init(
-    creatingIfAbsent key: SystemVKey, values: [UInt16], permissions: FilePermissions = .ownerReadWrite
-  ) throws(InterprocessError) {
-    let address = SystemVAddress.key(key, flags: 0)
-    while true {
-      do {
-        let id = try Self.create(.key(key, flags: IPC_CREAT | IPC_EXCL), values, permissions)
-        self.init(id: id, count: values.count, address)
-        return
-      } catch  where error.errno == .fileExists {
-        // Somebody else creates it, or did.
-      }
-      do {
-        let id = try Self.get(address, values.count, [])
-        let count = try Self.waitUntilInitialised(id, address.described)
-        self.init(id: id, count: count, address)
-        return
-      } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .identifierRemoved {
-        // It was removed meanwhile: create it after all.
-      }
-    }
-  }
-
   /// Opens a set that exists.
   ///
   /// The corresponding C function is `semget`.
@@ -106,13 +80,25 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     self.init(id: id, count: Int(try Self.status(id, address.described).sem_nsems), address)
   }
 
-  private init(id: CInt, count: Int, _ address: SystemVAddress) {
+  /// Opens the set with a number that its creator was given. It has to be initialised.
+  ///
+  /// The corresponding C function is `semctl` with `IPC_STAT`.
+  ///
+  /// - Throws: `Errno.invalidArgument` or `Errno.identifierRemoved` when there is no such set; `Errno.permissionDenied`.
+  public init(id: CInt) throws(InterprocessError) {
+    let status = try Self.status(id, "id \(id)")
+    self.id = id
+    count = Int(status.sem_nsems)
+    described = "id \(id)"
+  }
+
+  init(id: CInt, count: Int, _ address: SystemVAddress) {
     self.id = id
     self.count = count
     described = "\(address.described), id \(id)"
   }
 
-  private static func create(
+  static func create(
     _ address: SystemVAddress, _ values: [UInt16], _ permissions: FilePermissions
   ) throws(InterprocessError) -> CInt {
     guard !values.isEmpty else { throw .refused("semget", address.described, "a set has at least 1 semaphore") }
@@ -131,7 +117,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     return id
   }
 
-  private static func get(
+  static func get(
     _ address: SystemVAddress, _ count: Int, _ permissions: FilePermissions
   ) throws(InterprocessError) -> CInt {
     func remedy(_ reason: Errno) -> String? {
@@ -143,16 +129,6 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     }
     return try systemCall("semget", address.described, remedy: remedy) {
       semget(address.key, CInt(clamping: count), address.flags(permissions))
-    }
-  }
-
-  /// - Returns: how many semaphores the set has.
-  private static func waitUntilInitialised(_ id: CInt, _ described: String) throws(InterprocessError) -> Int {
-    while true {
-      let status = try status(id, described)
-      // Whole seconds: 2 apart is more than 1.
-      if status.sem_otime != 0 || time(nil) - status.sem_ctime >= 2 { return Int(status.sem_nsems) }
-      usleep(1_000)
     }
   }
 
@@ -170,8 +146,10 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   ///   - operations: performed in order as one step, or not at all.
   ///   - timeout: how long to wait; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`; `Errno.identifierRemoved` when the set is removed meanwhile; `Errno.outOfRange` when a
-  ///   value would pass 32767; `Errno.fileTooLarge` for an index the set does not have.
+  ///   value would pass 32767; `Errno.fileTooLarge` for an index the set does not have; `Errno.invalidArgument` when there
+  ///   are no operations.
   public func perform(_ operations: [Operation], timeout: Duration? = nil) throws(InterprocessError) {
+    try check(operations)
     try Self.perform(operations.map { $0.raw(0) }, on: id, by: Deadline(timeout), described)
   }
 
@@ -181,6 +159,7 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
   ///
   /// - Returns: whether they were performed.
   public func tryPerform(_ operations: [Operation]) throws(InterprocessError) -> Bool {
+    try check(operations)
     do {
       try Self.perform(operations.map { $0.raw(IPC_NOWAIT) }, on: id, by: .never, described)
       return true
@@ -215,6 +194,10 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
 
   private static func remove(_ id: CInt, _ described: String) throws(InterprocessError) {
     try systemCall("semctl", described, remedy: useRemedy) { ci_semctl_value(id, 0, IPC_RMID, 0) }
+  }
+
+  private func check(_ operations: [Operation]) throws(InterprocessError) {
+    if operations.isEmpty { throw .refused("semop", described, "there are no operations to perform") }
   }
 
   /// ``perform(_:timeout:)`` without an array.

@@ -24,7 +24,7 @@ public struct POSIXSharedMemory: ~Copyable, Sendable, MappedMemory {
   /// of them fails the name is removed again.
   ///
   /// - Parameters:
-  ///   - name: one slash and up to 250 bytes without another.
+  ///   - name: one slash and up to 255 bytes without another.
   ///   - byteCount: its size in bytes, at least 1.
   ///   - permissions: who may open it, less the process's umask.
   /// - Throws: `Errno.fileExists`; `Errno.noSpace` when `/dev/shm` is full.
@@ -52,7 +52,7 @@ public struct POSIXSharedMemory: ~Copyable, Sendable, MappedMemory {
   /// The corresponding C functions are `shm_open` with `O_CREAT`, `fallocate` and `mmap`.
   ///
   /// - Parameters:
-  ///   - name: one slash and up to 250 bytes without another.
+  ///   - name: one slash and up to 255 bytes without another.
   ///   - byteCount: how large it has to be at least, in bytes; 1 or more.
   ///   - permissions: who may open it if it is created, less the process's umask.
   /// - Throws: `Errno.noSpace` when `/dev/shm` is full; `Errno.permissionDenied`.

@@ -1,3 +1,4 @@
+import Synchronization
 import SystemPackage
 
 /// An array in shared memory: created in one process, opened in others, its elements seen by all.
@@ -18,6 +19,9 @@ public struct SharedArray<Element: BitwiseCopyable> {
 
   /// How many elements there are.
   public let count: Int
+
+  /// Whether it lies in memory that may be read only: setting an element is a programmer's error then.
+  public let isReadOnly: Bool
 
   /// How many bytes of memory `count` elements and the header take.
   ///
@@ -49,12 +53,15 @@ public struct SharedArray<Element: BitwiseCopyable> {
     }
     elements = mapping.withUnsafeBytes { bytes in
       let elements = Self.elements(in: bytes)
+      // Whoever opens it finds no array until all of it is there.
+      let header = SharedArrayHeader.Place(bytes)
+      header.erase()
       elements.initialize(repeating: value, count: count)
-      bytes.storeBytes(
-        of: SharedArrayHeader(stride: MemoryLayout<Element>.stride, count: count), as: SharedArrayHeader.self)
+      header.write(SharedArrayHeader(stride: MemoryLayout<Element>.stride, count: count))
       return elements
     }
     self.count = count
+    isReadOnly = false
     region = mapping.region
     passable = nil
   }
@@ -84,6 +91,7 @@ public struct SharedArray<Element: BitwiseCopyable> {
   private init(_ array: SharedArray, _ passable: PassableDescriptor) {
     elements = array.elements
     count = array.count
+    isReadOnly = array.isReadOnly
     region = array.region
     self.passable = passable
   }
@@ -99,9 +107,8 @@ public struct SharedArray<Element: BitwiseCopyable> {
       throw .refused("SharedArray", "\(available) bytes", "there is no array in this memory")
     }
     // Copied once, checked then: its writer could change it in between.
-    let header = mapping.withUnsafeBytes { $0.load(as: SharedArrayHeader.self) }
     let stride = MemoryLayout<Element>.stride
-    guard header.isValid else {
+    guard let header = mapping.withUnsafeBytes({ SharedArrayHeader.Place($0).read() }) else {
       throw .refused("SharedArray", "\(available) bytes", "there is no array in this memory")
     }
     guard header.stride == stride else {
@@ -114,6 +121,7 @@ public struct SharedArray<Element: BitwiseCopyable> {
     }
     elements = mapping.withUnsafeBytes { Self.elements(in: $0) }
     count = Int(header.count)
+    isReadOnly = mapping.isReadOnly
     region = mapping.region
     passable = nil
   }
@@ -132,6 +140,7 @@ public struct SharedArray<Element: BitwiseCopyable> {
     }
     nonmutating set {
       precondition(indices.contains(index), "index \(index) is outside 0..<\(count)")
+      precondition(!isReadOnly, "this array was opened in read-only memory")
       withExtendedLifetime(region) { elements[index] = newValue }
     }
   }
@@ -145,20 +154,42 @@ extension SharedArray: RandomAccessCollection {
   public var endIndex: Int { count }
 }
 
-/// What a ``SharedArray`` begins with.
+/// What a ``SharedArray`` begins with, after the 8 bytes that say that it is one.
 private struct SharedArrayHeader {
   static let byteCount = 64
   private static let magic = UInt64(bigEndian: 0x5377_4172_7261_7931)  // "SwArray1"
 
-  let magic: UInt64
   let stride: UInt64
   let count: UInt64
 
   init(stride: Int, count: Int) {
-    magic = Self.magic
     self.stride = UInt64(stride)
     self.count = UInt64(count)
   }
 
-  var isValid: Bool { magic == Self.magic }
+  /// Where it lies: the magic number first, which is written last.
+  struct Place {
+    private let magic: UnsafeMutablePointer<Atomic<UInt64>>
+    private let rest: UnsafeMutablePointer<SharedArrayHeader>
+
+    init(_ bytes: UnsafeMutableRawBufferPointer) {
+      let start = bytes.baseAddress.unsafelyUnwrapped
+      magic = start.assumingMemoryBound(to: Atomic<UInt64>.self)
+      rest = (start + 8).assumingMemoryBound(to: SharedArrayHeader.self)
+    }
+
+    func erase() { magic.pointee.store(0, ordering: .relaxed) }
+
+    func write(_ header: SharedArrayHeader) {
+      rest.pointee = header
+      // Pairs with the acquire in read().
+      magic.pointee.store(SharedArrayHeader.magic, ordering: .releasing)
+    }
+
+    /// - Returns: `nil` when no array is there, or it is not ready.
+    func read() -> SharedArrayHeader? {
+      // Pairs with the release in write(_:).
+      magic.pointee.load(ordering: .acquiring) == SharedArrayHeader.magic ? rest.pointee : nil
+    }
+  }
 }

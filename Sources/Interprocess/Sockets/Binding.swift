@@ -41,10 +41,10 @@ extension OwnedDescriptor {
   /// directory and not a file beside the path, which would have to be left behind.
   private static func lockedDirectory(of path: FilePath) throws(InterprocessError) -> OwnedDescriptor {
     let directory = path.removingLastComponent()
-    let name = directory.isEmpty ? "." : directory.string
+    let name = directory.isEmpty ? "." : directory
     let lock = OwnedDescriptor(
       adopting: try systemCall("open", "\"\(name)\"", remedy: bindRemedy) {
-        ci_open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        name.withPlatformString { ci_open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
       })
     let deadline = Deadline(.seconds(5))
     while flock(lock.rawValue, LOCK_EX | LOCK_NB) == -1 {

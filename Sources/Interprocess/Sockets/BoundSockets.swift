@@ -9,7 +9,7 @@ enum BoundSockets {
   static func include(_ path: FilePath, inode: ino_t) -> Bool {
     guard let socket = try? request() else { return false }
     // The name as well as the inode: numbers repeat on different filesystems, and overlays give other devices than stat.
-    let wanted = Array((path.lastComponent?.string ?? "").utf8)
+    let wanted = path.bytes.split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
     var answer = [UInt8](repeating: 0, count: 1 << 16)
     while case .success(let count) = valueOrErrno({ recv(socket.rawValue, &answer, answer.count, 0) }), count > 0 {
       var messages = Records(answer[..<count], lengthBytes: 4)

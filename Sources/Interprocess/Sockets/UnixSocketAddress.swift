@@ -20,7 +20,8 @@ public enum UnixSocketAddress: Hashable, Sendable {
     if bytes.first == 0 {
       self = .abstract(String(decoding: bytes.dropFirst(), as: UTF8.self))
     } else {
-      self = .path(FilePath(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)))
+      // As it is, UTF-8 or not.
+      self = .path(FilePath(platformString: bytes.prefix { $0 != 0 }.map(CChar.init(bitPattern:)) + [0]))
     }
   }
 
@@ -46,7 +47,7 @@ public enum UnixSocketAddress: Hashable, Sendable {
 
   private var nameBytes: [UInt8] {
     switch self {
-    case .path(let path): Array(path.string.utf8)
+    case .path(let path): path.bytes
     case .abstract(let name): Array(name.utf8)
     }
   }
@@ -65,5 +66,12 @@ public enum UnixSocketAddress: Hashable, Sendable {
     return withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(length)) }
     }
+  }
+}
+
+extension FilePath {
+  /// The path as the kernel gets it, without the final NUL. Its string would have what is not UTF-8 repaired.
+  var bytes: [UInt8] {
+    withPlatformString { path in Array(UnsafeRawBufferPointer(start: path, count: strlen(path))) }
   }
 }

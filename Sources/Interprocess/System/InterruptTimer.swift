@@ -15,7 +15,7 @@ enum InterruptTimer {
   static func call(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
     let previous = unblock()
     defer { restore(previous) }
-    guard let timer = start(for: ci_thread_id(), at: deadline) else { return .failure(.current) }
+    let timer = start(for: ci_thread_id(), at: deadline)
     defer { timer.delete() }
     while true {
       let result = body()
@@ -32,16 +32,17 @@ enum InterruptTimer {
     deadline.isNever ? valueOrErrno(body) : call(until: deadline, body)
   }
 
-  /// Lets the signal reach this thread.
+  /// Lets the signals reach this thread.
   ///
   /// - Returns: the signals that were blocked before.
   @discardableResult
   static func unblock() -> sigset_t {
-    var interrupt = sigset_t()
-    sigemptyset(&interrupt)
-    sigaddset(&interrupt, signal)
+    var interrupts = sigset_t()
+    sigemptyset(&interrupts)
+    sigaddset(&interrupts, signal)
+    sigaddset(&interrupts, signalWithoutTimer)
     var previous = sigset_t()
-    pthread_sigmask(SIG_UNBLOCK, &interrupt, &previous)
+    pthread_sigmask(SIG_UNBLOCK, &interrupts, &previous)
     return previous
   }
 
@@ -51,32 +52,50 @@ enum InterruptTimer {
   }
 
   /// Signals a thread at the deadline, and every millisecond from then on until the timer is deleted.
-  static func start(for thread: pid_t, at deadline: Deadline) -> Handle? {
-    deadline.withRemaining { left in
+  static func start(for thread: pid_t, at deadline: Deadline) -> Handle {
+    let timer = deadline.withRemaining { left -> Handle? in
       // A first signal after 0 would mean never.
       let first = left.map { $0.pointee.isZero ? timespec(nanoseconds: 1) : $0.pointee } ?? timespec()
       var timer: timer_t?
       let result = ci_interrupt_timer_start_for(thread, &timer, signal, first, timespec(nanoseconds: 1_000_000))
-      return result == 0 ? Handle(timer: timer) : nil
+      return result == 0 ? .timer(Number(timer: timer)) : nil
+    }
+    // EAGAIN: the user has as many signals waiting, timers among them, as RLIMIT_SIGPENDING allows.
+    return timer ?? .signals(RepeatedSignal(signalWithoutTimer, to: thread, from: deadline))
+  }
+
+  /// What interrupts a thread, until it is deleted.
+  enum Handle: Sendable {
+    case timer(Number)
+    case signals(RepeatedSignal)
+
+    func delete() {
+      switch self {
+      case .timer(let number): timer_delete(number.timer)
+      case .signals(let signals): signals.stop()
+      }
     }
   }
 
   /// A timer that runs. glibc numbers timers from 0, which Swift sees as `nil`: hence not `timer_t` itself.
-  struct Handle: @unchecked Sendable {
+  struct Number: @unchecked Sendable {
     // Sendable: a number by which any thread may delete the timer.
     fileprivate let timer: timer_t?
-
-    func delete() { timer_delete(timer) }
   }
 
   /// The signal that interrupts: the highest real-time one that the program has left alone, given a handler that does
   /// nothing; any handler would do.
-  private static let signal: CInt = {
-    let highest = ci_sigrtmax()
-    let free = (0..<16).lazy.map { highest - $0 }.first { ci_sigaction_is_default($0) } ?? highest
+  private static let signal = firstUnused(of: (CInt(0)..<16).map { ci_sigrtmax() - $0 })
+
+  /// What interrupts where there is no timer to be had. A real-time signal counts towards RLIMIT_SIGPENDING and would be
+  /// refused as well; of the others these mean nothing to a program that has no handler for them.
+  private static let signalWithoutTimer = firstUnused(of: [SIGURG, SIGWINCH])
+
+  private static func firstUnused(of signals: [CInt]) -> CInt {
+    let free = signals.first { ci_sigaction_is_default($0) } ?? signals[0]
     if ci_sigaction_is_default(free) { _ = ci_sigaction_handler(free, { _ in }, nil) }
     return free
-  }()
+  }
 }
 
 extension timespec {

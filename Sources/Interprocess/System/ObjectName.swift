@@ -1,19 +1,24 @@
 import SystemPackage
 
-/// The name of a POSIX queue, semaphore or shared memory: one slash and up to 250 bytes without another.
+/// The name of a POSIX queue, semaphore or shared memory: one slash and up to 255 bytes without another, 251 for a
+/// semaphore.
 struct ObjectName {
   let string: String
 
+  /// NAME_MAX.
+  static let most = 255
+  /// glibc stores semaphores as `sem.` and the name.
+  static let mostForSemaphores = 251
+
   /// - Throws: `Errno.invalidArgument` for a name that the C function would misread: glibc drops leading slashes from
   ///   some kinds and not from others, and a NUL would cut the name short.
-  init(checking name: String, for call: StaticString) throws(InterprocessError) {
+  init(checking name: String, for call: StaticString, most: Int = Self.most) throws(InterprocessError) {
     let bytes = name.utf8
-    // NAME_MAX is 255, and semaphores are stored as "sem." and the name.
     let isValid =
-      bytes.first == UInt8(ascii: "/") && (2...251).contains(bytes.count)
+      bytes.first == UInt8(ascii: "/") && (1...most).contains(bytes.count - 1)
       && !bytes.dropFirst().contains { $0 == UInt8(ascii: "/") || $0 == 0 } && name != "/." && name != "/.."
     guard isValid else {
-      throw .refused(call, "\"\(name)\"", "a name is one slash and 1 to 250 bytes without a slash, like \"/jobs\"")
+      throw .refused(call, "\"\(name)\"", "a name is one slash and 1 to \(most) bytes without a slash, like \"/jobs\"")
     }
     string = name
   }

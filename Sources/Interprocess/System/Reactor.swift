@@ -26,9 +26,17 @@ package final class Reactor: Sendable {
     var lastID: UInt64 = 0
   }
 
-  private static let instance = Result<Reactor, InterprocessError> { () throws(InterprocessError) in try Reactor() }
+  private static let instance = Mutex<Reactor?>(nil)
 
-  package static func shared() throws(InterprocessError) -> Reactor { try instance.get() }
+  /// The process's reactor. One that could not be started is tried again by the next who asks.
+  package static func shared() throws(InterprocessError) -> Reactor {
+    try instance.withLock { instance throws(InterprocessError) in
+      if let instance { return instance }
+      let started = try Reactor()
+      instance = started
+      return started
+    }
+  }
 
   private let epoll: OwnedDescriptor
   /// Rung when a deadline comes that is earlier than the one the thread waits for; its id is 0.
@@ -38,9 +46,10 @@ package final class Reactor: Sendable {
   private init() throws(InterprocessError) {
     epoll = OwnedDescriptor(adopting: try systemCall("epoll_create1", nil) { ci_epoll_create() })
     bell = OwnedDescriptor(adopting: try systemCall("eventfd", nil) { ci_eventfd(0, ci_eventfd_nonblocking_flags()) })
+    try systemCall("epoll_ctl", "eventfd \(bell.rawValue)") { ci_epoll_add(epoll.rawValue, bell.rawValue, false, 0) }
     let argument = Unmanaged.passRetained(self)
     do {
-      try systemCall("pthread_create", nil) {
+      try systemCall("pthread_create", nil, remedy: threadRemedy) {
         ci_start_thread(
           { argument in
             argument.map { Unmanaged<Reactor>.fromOpaque($0).takeUnretainedValue().run() }
@@ -107,7 +116,13 @@ package final class Reactor: Sendable {
       case .refused(.notPermitted): end(waiter, with: .success(()))
       case .refused(let reason):
         let object = descriptor.map { "descriptor \($0)" }
-        end(waiter, with: .failure(InterprocessError(call: "epoll_ctl", object: object, errno: reason)))
+        let remedy =
+          reason == .noSpace
+          ? "this user waits for \(KernelParameter("fs.epoll.max_user_watches").described) descriptors; raise it with sysctl"
+          : generalRemedy(for: reason)
+        end(
+          waiter,
+          with: .failure(InterprocessError(call: "epoll_ctl", object: object, errno: reason, remedy: remedy)))
       }
     } catch {
       handler(.failure(error))
@@ -169,7 +184,6 @@ package final class Reactor: Sendable {
   }
 
   private func run() {
-    _ = ci_epoll_add(epoll.rawValue, bell.rawValue, false, 0)
     var ids = [UInt64](repeating: 0, count: 64)
     while true {
       let nearest = state.withLock { $0.waiters.values.lazy.map(\.deadline.pollMilliseconds).filter { $0 >= 0 }.min() }

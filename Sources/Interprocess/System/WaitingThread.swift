@@ -44,7 +44,7 @@ final class WaitingThread: Sendable {
   ) {
     let job = Unmanaged.passRetained(Job { continuation.resume(returning: work()) })
     do {
-      try systemCall("pthread_create", nil) {
+      try systemCall("pthread_create", nil, remedy: threadRemedy) {
         ci_start_thread(
           { argument in
             argument.map { Unmanaged<Job>.fromOpaque($0).takeRetainedValue().run() }
@@ -96,4 +96,9 @@ final class WaitingThread: Sendable {
       if let timer = state.timer { timer.delete() }
     }
   }
+}
+
+func threadRemedy(_ reason: Errno) -> String? {
+  reason == .resourceTemporarilyUnavailable
+    ? "this user may have no more threads; raise ulimit -u, or wait for less" : nil
 }

@@ -94,6 +94,19 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler {
     var frame: [UInt8] = []
     /// To be passed before the frame is sent.
     var passed: PassedDescriptors?
+
+    /// - Parameters:
+    ///   - content: what stands behind the head.
+    ///   - passed: its descriptors.
+    func setResult(_ content: [UInt8], _ passed: PassedDescriptors, _ call: UInt64) {
+      let count = passed.count
+      frame = Frame.begin(count == 0 ? .result : .sharedResult, call, capacity: 8 + content.count)
+      if count > 0 {
+        frame.append(littleEndian: UInt64(count))
+        self.passed = passed
+      }
+      frame += content
+    }
   }
 
   let call: UInt64
@@ -101,16 +114,7 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler {
 
   public func onReturn<Success: Codable>(value: Success) async throws {
     let passed = PassedDescriptors()
-    var frame = Frame.begin(.result, call)
-    try CBOREncoder(passed).encode(value, into: &frame)
-    if passed.count == 0 {
-      reply.frame = frame
-      return
-    }
-    reply.frame = Frame.begin(.sharedResult, call, capacity: frame.count)
-    reply.frame.append(littleEndian: UInt64(passed.count))
-    reply.frame += frame[Frame.headSize...]
-    reply.passed = passed
+    reply.setResult(try CBOREncoder(passed).encode(value), passed, call)
   }
 
   public func onReturnVoid() async throws { reply.frame = Frame.begin(.result, call) }
@@ -127,4 +131,8 @@ public struct WorkerCallError: Error, Hashable, Sendable, Codable, CustomStringC
   public let description: String
 
   init(_ description: String) { self.description = description }
+
+  static func tooLarge(_ what: String, _ count: Int, limit: Int) -> WorkerCallError {
+    WorkerCallError("\(what) has \(count) bytes, and the pool takes at most \(limit) (maximumMessageSize)")
+  }
 }

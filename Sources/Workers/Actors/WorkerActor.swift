@@ -25,6 +25,9 @@ extension WorkerActor {
   public static func workerDidStart() {}
 }
 
+/// What a distributed actor belongs to that does not say: one that is a ``WorkerActor`` need not name its system.
+public typealias DefaultDistributedActorSystem = WorkerSystem
+
 /// The actor of a pool that has none of its own: for ``WorkerFunction``s alone.
 public distributed actor FunctionWorker: WorkerActor {
   public typealias ActorSystem = WorkerSystem

@@ -93,14 +93,26 @@ struct CallLoans: Sendable {
   var passed: PassedDescriptors?
 }
 
-/// A call's result as it came.
+/// What a worker answered.
 struct CallReply: Sendable {
-  /// Of kind ``Frame/Kind/result`` or ``Frame/Kind/sharedResult``.
   let frame: [UInt8]
   /// The descriptors of shared arrays in it.
   let arrived: ArrivedDescriptors?
 
-  /// Reads what stands behind the frame's head.
+  /// This, when it is a result.
+  ///
+  /// - Throws: the error that it is, else.
+  func result() throws -> CallReply {
+    switch Frame.head(of: frame)?.kind {
+    case .result, .sharedResult: return self
+    case .error:
+      var reader = FrameReader(frame)
+      throw try WireError.read(&reader)
+    default: throw FrameReader.Malformed()
+    }
+  }
+
+  /// Reads what stands behind a result's head.
   func reader() throws(FrameReader.Malformed) -> FrameReader {
     var reader = FrameReader(frame)
     if arrived != nil { _ = try reader.number() }

@@ -12,19 +12,23 @@ final class Arena: Sendable {
 
   private struct State {
     /// The block used last is last: its pages are the warmest.
-    var free: [ArenaBlock] = []
+    var free: [(block: ArenaBlock, since: ContinuousClock.Instant)] = []
+    /// Somebody will come to look for blocks that nobody has used for long.
+    var isTrimTimed = false
     var lastID: UInt64 = 0
     var isClosed = false
   }
 
-  /// How many blocks are kept that no call needs.
+  /// How many blocks are kept that no call needs, and for how long.
   private let mostFree: Int
+  private let longestRest: Duration
   /// Told of each block that will not be used again.
   private let onDrop: @Sendable (UInt64) -> Void
   private let state = Mutex(State())
 
-  init(mostFree: Int, onDrop: @escaping @Sendable (UInt64) -> Void) {
+  init(mostFree: Int, longestRest: Duration = .seconds(10), onDrop: @escaping @Sendable (UInt64) -> Void) {
     self.mostFree = mostFree
+    self.longestRest = longestRest
     self.onDrop = onDrop
   }
 
@@ -47,8 +51,8 @@ final class Arena: Sendable {
   private func take(_ count: Int) -> ArenaBlock? {
     let (recycled, id) = state.withLock { state -> (ArenaBlock?, UInt64) in
       // A block much too large would be missing where it is needed.
-      if let index = state.free.lastIndex(where: { $0.byteCount >= count && $0.byteCount / 4 <= count }) {
-        return (state.free.remove(at: index), 0)
+      if let index = state.free.lastIndex(where: { $0.block.byteCount >= count && $0.block.byteCount / 4 <= count }) {
+        return (state.free.remove(at: index).block, 0)
       }
       state.lastID += 1
       return (nil, state.lastID)
@@ -65,18 +69,42 @@ final class Arena: Sendable {
   fileprivate func giveBack(_ block: ArenaBlock, isKept: Bool) {
     let dropped = state.withLock { state -> ArenaBlock? in
       if isKept || state.isClosed { return block }
-      state.free.append(block)
-      return state.free.count > mostFree ? state.free.removeFirst() : nil
+      state.free.append((block, .now))
+      awaitRest(&state)
+      return state.free.count > mostFree ? state.free.removeFirst().block : nil
     }
     if let dropped { onDrop(dropped.id) }
   }
+
+  private func awaitRest(_ state: inout State) {
+    guard !state.isTrimTimed, let first = state.free.first, let reactor = try? Reactor.shared() else { return }
+    state.isTrimTimed = true
+    reactor.watch(nil, by: Deadline(longestRest - (.now - first.since))) { [weak self] _ in self?.trim() }
+  }
+
+  /// Frees what has not been used for long.
+  private func trim() {
+    let now = ContinuousClock.now
+    let rested = state.withLock { state in
+      let count = state.free.firstIndex { now - $0.since < longestRest } ?? state.free.count
+      let rested = state.free.prefix(count).map(\.block)
+      state.free.removeFirst(count)
+      state.isTrimTimed = false
+      awaitRest(&state)
+      return rested
+    }
+    for block in rested { onDrop(block.id) }
+  }
+
+  /// How many bytes are kept that no call needs.
+  var freeByteCount: Int { state.withLock { $0.free.reduce(0) { $0 + $1.block.byteCount } } }
 
   /// Frees what no call needs; what one does is freed after it.
   func close() {
     let free = state.withLock { state in
       state.isClosed = true
       defer { state.free = [] }
-      return state.free
+      return state.free.map(\.block)
     }
     for block in free { onDrop(block.id) }
   }

@@ -4,20 +4,36 @@ import Synchronization
 /// Inputs of a function on their way through the workers, in chunks.
 ///
 /// A chunk is made as large as takes a few milliseconds, measured; the last ones are smaller, so that the workers end at
-/// the same time. When a worker dies, the element it was at has failed, and the others of its chunk go again.
+/// the same time. When a worker dies, the element it was at has failed, and the others of its chunk go again. Where
+/// nobody knows which element was to blame (for a deadline that a whole chunk has missed, inputs that do not decode),
+/// they go again one by one.
 final class FunctionJob<Function: WorkerFunction>: Sendable {
-  private typealias Outcome = Result<Function.Output, any Error>
+  /// A part of the inputs, and what came of it.
+  private struct Piece {
+    var start: Int
+    var results: ChunkResults<Function.Output>
+  }
+
+  /// What is still to be handed out.
+  private struct Rest {
+    var range: Range<Int>
+    var isOneByOne = false
+  }
 
   private struct State {
-    /// What is still to be handed out, the next last.
-    var ranges: [Range<Int>]
-    var outcomes: [Outcome?]
+    /// The next last.
+    var rest: [Rest]
+    /// How many elements that is.
+    var left: Int
+    var pieces: [Piece] = []
     /// Measured, of one element.
     var secondsPerElement: Double?
   }
 
   private static var chunkSeconds: Double { 0.004 }
   private static var largestChunk: Int { 65536 }
+  /// How much larger a chunk may be than the last one, on the word of one measurement.
+  private static var largestStep: Double { 16 }
 
   private let core: PoolCore
   private let name: String
@@ -32,23 +48,28 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
     displayName = "\(Function.self)"
     self.inputs = inputs
     self.options = options
-    state = Mutex(
-      State(
-        ranges: inputs.isEmpty ? [] : [0..<inputs.count], outcomes: Array(repeating: nil, count: inputs.count)))
+    state = Mutex(State(rest: inputs.isEmpty ? [] : [Rest(range: 0..<inputs.count)], left: inputs.count))
   }
 
+  /// - Parameter workers: among how many the inputs are shared out.
+  /// - Returns: what came of the parts of the inputs, in order.
   /// - Throws: what is no element's error: the pool's end, cancellation.
-  func run(workers: Int) async throws -> [Result<Function.Output, any Error>] {
+  func run(workers: Int) async throws -> [ChunkResults<Function.Output>] {
     if inputs.count == 1 {
       try await runChunks(workers)
     } else {
       try await withThrowingTaskGroup(of: Void.self) { group in
         // One more chunk than there are workers is on its way, so that none waits.
-        for _ in 0..<min(workers + 1, inputs.count) { group.addTask { try await self.runChunks(workers) } }
+        for _ in 0..<min(core.configuration.window, workers + 1, inputs.count) {
+          group.addTask { try await self.runChunks(workers) }
+        }
         try await group.waitForAll()
       }
     }
-    return state.withLock { $0.outcomes.compactMap(\.self) }
+    return state.withLock { state in
+      state.pieces.sort { $0.start < $1.start }
+      return state.pieces.map { $0.results }
+    }
   }
 
   private func runChunks(_ workers: Int) async throws {
@@ -57,67 +78,93 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
 
   private func nextChunk(_ workers: Int) -> Range<Int>? {
     state.withLock { state in
-      guard let range = state.ranges.popLast() else { return nil }
-      let left = range.count + state.ranges.reduce(0) { $0 + $1.count }
-      let fair = max(1, left / (4 * workers))
+      guard let rest = state.rest.popLast() else { return nil }
+      let fair = max(1, state.left / (4 * workers))
       let timely = state.secondsPerElement.map {
         Int(min(Double(Self.largestChunk), Self.chunkSeconds / max($0, 1e-9)))
       }
-      let size = min(range.count, Self.largestChunk, fair, max(1, timely ?? 1))
-      if size < range.count { state.ranges.append((range.lowerBound + size)..<range.upperBound) }
-      return range.lowerBound..<(range.lowerBound + size)
+      let size = rest.isOneByOne ? 1 : min(rest.range.count, Self.largestChunk, fair, max(1, timely ?? 1))
+      state.left -= size
+      let end = rest.range.lowerBound + size
+      if end < rest.range.upperBound {
+        state.rest.append(Rest(range: end..<rest.range.upperBound, isOneByOne: rest.isOneByOne))
+      }
+      return rest.range.lowerBound..<end
     }
   }
 
   private func run(_ range: Range<Int>) async throws {
-    var frame = Frame.begin(.function, 0, capacity: 64 + range.count * MemoryLayout<Function.Input>.stride)
-    frame.append(part: name)
-    CallTrace.append(to: &frame)
-    var leases: [ArenaLease] = []
-    if Function.Input.self is any PlainArray.Type {
-      for input in inputs[range] {
-        if let lease = try frame.append(argument: input, core.arena) { leases.append(lease) }
-      }
-    } else {
-      try CBOREncoder().encode(Array(inputs[range]), into: &frame)
-    }
     let start = ContinuousClock.now
     do {
-      let reply = try await core.call(.any, name: displayName, frame: frame, CallLoans(leases: leases), options)
-      let results = try ChunkResults<Function.Output>(reply.frame, count: range.count)
-      note(results, range, ContinuousClock.now - start)
-    } catch let error as WorkerCrash {
-      note(error, range, at: core.element(of: error))
-    } catch let error as CallDeadlineExceeded {
+      let (frame, loans) = try encoded(range)
+      switch await core.answer(displayName, frame, loans, options) {
+      case .reply(let reply):
+        let results = try ChunkResults<Function.Output>(try reply.result(), count: range.count)
+        note(results, range, ContinuousClock.now - start)
+      case .failure(let crash as WorkerCrash): note(crash, range, at: crash.element)
+      case .failure(let late as CallDeadlineExceeded): note(late, range, at: nil)
+      case .failure(let error): throw NoElementsError(error: error)
+      case .granted: throw NoElementsError(error: FrameReader.Malformed())
+      }
+    } catch let error as NoElementsError {
+      throw error.error
+    } catch {
+      // It did not encode or decode, here or there.
       note(error, range, at: nil)
     }
+  }
+
+  /// Of the pool, and not of what is computed.
+  private struct NoElementsError: Error {
+    let error: any Error
+  }
+
+  private func encoded(_ range: Range<Int>) throws -> ([UInt8], CallLoans) {
+    var loans = CallLoans()
+    let passed = PassedDescriptors()
+    var arguments: [UInt8] = []
+    if Function.Input.self is any PlainArray.Type {
+      for input in inputs[range] {
+        if let lease = try arguments.append(argument: input, core.arena, passed) { loans.leases.append(lease) }
+      }
+    } else {
+      try CBOREncoder(passed).encode(range == inputs.indices ? inputs : Array(inputs[range]), into: &arguments)
+    }
+    if passed.count > 0 { loans.passed = passed }
+    var frame = Frame.begin(.function, 0, capacity: 64 + name.utf8.count + arguments.count)
+    frame.append(part: name)
+    CallTrace.append(to: &frame)
+    frame.append(littleEndian: UInt64(passed.count))
+    frame += arguments
+    return (frame, loans)
   }
 
   private func note(_ results: ChunkResults<Function.Output>, _ range: Range<Int>, _ time: Duration) {
     let (seconds, attoseconds) = time.components
     let each = (Double(seconds) + Double(attoseconds) * 1e-18) / Double(range.count)
     state.withLock { state in
-      state.secondsPerElement = state.secondsPerElement.map { ($0 + each) / 2 } ?? each
-      var failures = results.failures[...]
-      var outputs = results.outputs.makeIterator()
-      for (offset, index) in range.enumerated() {
-        if let failure = failures.first, failure.index == offset {
-          state.outcomes[index] = .failure(failure.error)
-          failures.removeFirst()
-        } else if let output = outputs.next() {
-          state.outcomes[index] = .success(output)
-        }
+      if let last = state.secondsPerElement {
+        state.secondsPerElement = each < last ? max(each, last / Self.largestStep) : (last + each) / 2
+      } else {
+        state.secondsPerElement = each
       }
+      state.pieces.append(Piece(start: range.lowerBound, results: results))
     }
   }
 
-  /// One element failed with its worker; the others go again.
+  /// One element has failed, and the others go again; all of them one by one where nobody knows which it was.
   private func note(_ error: any Error, _ range: Range<Int>, at element: Int?) {
-    let index = range.lowerBound + min(max(0, element ?? 0), range.count - 1)
     state.withLock { state in
-      state.outcomes[index] = .failure(error)
+      guard let offset = range.count == 1 ? 0 : element, range.indices.contains(range.lowerBound + offset) else {
+        state.rest.append(Rest(range: range, isOneByOne: true))
+        state.left += range.count
+        return
+      }
+      let index = range.lowerBound + offset
+      state.pieces.append(Piece(start: index, results: ChunkResults([], [(0, error)])))
       for rest in [range.lowerBound..<index, (index + 1)..<range.upperBound] where !rest.isEmpty {
-        state.ranges.append(rest)
+        state.rest.append(Rest(range: rest))
+        state.left += rest.count
       }
     }
   }

@@ -1,3 +1,5 @@
+public import Synchronization
+
 /// A function without state that runs in worker processes: its elements travel in chunks, and its loop runs there.
 ///
 /// ```swift
@@ -15,87 +17,37 @@ public protocol WorkerFunction: SendableMetatype {
   associatedtype Output: Codable & Sendable
 
   static func call(_ input: Input) async throws -> Output
+
+  /// The loop over a chunk. It is a requirement so that it is compiled with ``call(_:)``, and runs as fast as a loop does;
+  /// types do not write it themselves.
+  static func _call(_ chunk: inout WorkerChunk<Self>) async
 }
 
-/// A function as a worker finds it, by name.
-struct FoundFunction: Sendable {
-  private let body:
-    @Sendable (
-      _ frame: FrameReader, _ call: UInt64, _ arena: WorkerArena, _ began: (Int) -> Void
-    ) async throws -> [UInt8]
-
-  /// - Returns: `nil` when there is no such function in this program.
-  init?(named name: String) {
-    guard let type = _typeByName(name) as? any WorkerFunction.Type else { return nil }
-    self.init(type)
-  }
-
-  private init<Function: WorkerFunction>(_: Function.Type) {
-    body = { frame, call, arena, began in
-      let inputs = try Self.inputs(Function.self, frame, arena)
-      var results = ChunkResults<Function.Output>()
-      results.outputs.reserveCapacity(inputs.count)
-      for (index, input) in inputs.enumerated() {
-        began(index)
-        do {
-          results.outputs.append(try await Function.call(input))
-        } catch {
-          results.failures.append((index, error))
-        }
+extension WorkerFunction {
+  @inlinable
+  public static func _call(_ chunk: inout WorkerChunk<Self>) async {
+    for index in chunk.inputs.indices {
+      chunk.mark.pointee.store(UInt64(index), ordering: .relaxed)
+      do {
+        chunk.outputs.append(try await call(chunk.inputs[index]))
+      } catch {
+        chunk.failures.append((index, error))
       }
-      return try results.frame(call)
     }
-  }
-
-  /// Arrays come one by one, since each may lie in the arena.
-  private static func inputs<Function: WorkerFunction>(
-    _: Function.Type, _ frame: FrameReader, _ arena: WorkerArena
-  ) throws -> [Function.Input] {
-    guard Function.Input.self is any PlainArray.Type else { return try frame.rest([Function.Input].self) }
-    var frame = frame
-    var inputs: [Function.Input] = []
-    while !frame.isAtEnd { inputs.append(try frame.argument(Function.Input.self, arena)) }
-    return inputs
-  }
-
-  /// Computes the elements of a chunk.
-  ///
-  /// - Parameter began: told before each element which it is.
-  /// - Returns: the frame to answer with.
-  func run(
-    _ frame: FrameReader, _ call: UInt64, _ arena: WorkerArena, began: (Int) -> Void
-  ) async throws -> [UInt8] {
-    try await body(frame, call, arena, began)
   }
 }
 
-/// What became of the elements of a chunk: the outputs of those that succeeded, in order, and the errors of the others.
-struct ChunkResults<Output: Codable & Sendable> {
-  var outputs: [Output] = []
-  var failures: [(index: Int, error: any Error)] = []
+/// Elements of a ``WorkerFunction`` in a worker, and what came of them.
+public struct WorkerChunk<Function: WorkerFunction> {
+  @usableFromInline let inputs: [Function.Input]
+  @usableFromInline var outputs: [Function.Output] = []
+  @usableFromInline var failures: [(index: Int, error: any Error)] = []
+  /// Where the pool finds which element is being computed, on the status page.
+  @usableFromInline let mark: UnsafePointer<Atomic<UInt64>>
 
-  func frame(_ call: UInt64) throws -> [UInt8] {
-    var frame = Frame.begin(.result, call, capacity: 16 + outputs.count * MemoryLayout<Output>.stride)
-    frame.append(littleEndian: UInt64(failures.count))
-    for (index, error) in failures {
-      frame.append(littleEndian: UInt64(index))
-      WireError.append(error, to: &frame)
-    }
-    try frame.append(part: outputs)
-    return frame
-  }
-
-  init() {}
-
-  /// Reads what a worker wrote about `count` elements.
-  init(_ frame: [UInt8], count: Int) throws {
-    var reader = FrameReader(frame)
-    for _ in 0..<(try reader.number()) {
-      let index = try reader.number()
-      guard index < UInt64(count) else { throw FrameReader.Malformed() }
-      failures.append((Int(index), try WireError.read(&reader)))
-    }
-    outputs = try reader.value([Output].self)
-    guard outputs.count + failures.count == count else { throw FrameReader.Malformed() }
+  init(_ inputs: [Function.Input], mark: UnsafePointer<Atomic<UInt64>>) {
+    self.inputs = inputs
+    self.mark = mark
+    outputs.reserveCapacity(inputs.count)
   }
 }

@@ -19,7 +19,7 @@
       } onCancel: {
         core.feed(.shutdown(.cancel))
       }
-      if let cause = core.state.withLock({ $0.machine.hasFailed ? $0.lastCause : nil }) {
+      if let cause = core.state.withLock({ $0.failureCause }) {
         throw PoolFailed(cause: cause)
       }
     }

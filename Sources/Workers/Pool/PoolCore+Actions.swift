@@ -18,10 +18,10 @@ extension PoolCore {
     case .askToExit(let id): self.worker(id)?.channel.close()
     case .terminate(let id): self.worker(id)?.signal(SIGTERM)
     case .kill(let id): self.worker(id)?.signal(SIGKILL)
-    case .startTimer(let timer, let delay): startTimer(timer, delay)
-    case .cancelTimer(let timer): cancelTimer(timer)
+    case .startTimer(let timer, let delay): timers?.start(timer, after: delay)
+    case .cancelTimer(let timer): timers?.cancel(timer)
     case .answer(let call, let outcome): answer(call, outcome)
-    case .fail: observer.failed(state.withLock { $0.lastCause })
+    case .fail: observer.failed(state.withLock { $0.failureCause ?? $0.lastCause })
     case .end: end()
     }
   }
@@ -80,17 +80,22 @@ extension PoolCore {
       var pair = try Channel.pair(over: configuration.mechanism)
       let theirs = try pair.takeSecond()
       var sockets = try SocketPair()
+      let journal = try WorkerJournal.create()
+      let theirJournal = try journal.descriptor.copy()
       let worker = PooledWorker(
-        id, slot: slot, channel: try pair.openFirst(.init(maximumMessageSize: .max)),
-        control: UnixSocket(adopting: try sockets.first.descriptor.copy()))
+        id, slot: slot, channel: try pair.openFirst(.init(maximumMessageSize: configuration.maximumMessageSize)),
+        control: UnixSocket(adopting: try sockets.first.descriptor.copy()),
+        journal: WorkerJournal(journal.takeMapping()))
       try sockets.first.close()
-      let setup = WorkerSetup(actor: actorName, slot: slot, channel: theirs.description)
+      let setup = WorkerSetup(
+        actor: actorName, slot: slot, channel: theirs.description, maximumMessageSize: configuration.maximumMessageSize)
       status.clear(slot)
       status.set(.state, StatusPage.State.starting.rawValue, slot: slot)
       state.withLock { $0.workers[id] = worker }
       let process = try server.startWorker(
         configuration.process, program: WorkerMain.self, setup: setup.encoded(),
-        descriptors: [statusMemory.fileDescriptor, sockets.second.fileDescriptor] + theirs.fileDescriptors,
+        descriptors: [statusMemory.fileDescriptor, theirJournal.fileDescriptor, sockets.second.fileDescriptor]
+          + theirs.fileDescriptors,
         queues: theirs.queueIDs
       ) { [weak self] event in self?.processDid(event, worker) }
       worker.adopt(process)
@@ -137,23 +142,8 @@ extension PoolCore {
     feed(.notBegun(worker.id, call))
   }
 
-  private func startTimer(_ timer: PoolTimer, _ delay: Duration) {
-    guard let reactor = try? Reactor.shared() else { return }
-    let id = reactor.watch(nil, by: Deadline(delay)) { [weak self] outcome in
-      guard let self, case .failure(let error as InterprocessError) = outcome, error.isTimeout else { return }
-      self.feed(.timerFired(timer))
-    }
-    let old = state.withLock { $0.timers.updateValue(id, forKey: timer) }
-    if let old { reactor.unwatch(old) }
-  }
-
-  private func cancelTimer(_ timer: PoolTimer) {
-    guard let id = state.withLock({ $0.timers.removeValue(forKey: timer) }) else { return }
-    (try? Reactor.shared())?.unwatch(id)
-  }
-
   private func answer(_ id: CallID, _ outcome: CallOutcome) {
-    let (call, cause) = state.withLock { ($0.calls.removeValue(forKey: id), $0.lastCause) }
+    let (call, cause) = state.withLock { ($0.calls.removeValue(forKey: id), $0.failureCause ?? $0.lastCause) }
     guard let call else { return }
     if call.isMeasured { observer.answered(call, isSuccess: outcome == .reply) }
     switch outcome {

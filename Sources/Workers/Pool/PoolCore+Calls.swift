@@ -27,15 +27,15 @@ extension PoolCore: WorkerCaller {
     switch answer {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
-    case .reply(let reply):
-      switch Frame.head(of: reply.frame)?.kind {
-      case .result, .sharedResult: return reply
-      case .error:
-        var reader = FrameReader(reply.frame)
-        throw try WireError.read(&reader)
-      default: throw FrameReader.Malformed()
-      }
+    case .reply(let reply): return try reply.result()
     }
+  }
+
+  /// Computes elements of a function in the next free worker.
+  func answer(
+    _ name: String, _ frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
+  ) async -> PendingCall.Answer {
+    await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(.any)) }
   }
 
   /// Holds a worker.
@@ -54,6 +54,9 @@ extension PoolCore: WorkerCaller {
     name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions, _ event: (CallID) -> PoolEvent
   ) async -> PendingCall.Answer {
     if Task.isCancelled { return .failure(CancellationError()) }
+    guard frame.count <= configuration.maximumMessageSize else {
+      return .failure(WorkerCallError.tooLarge("the call", frame.count, limit: configuration.maximumMessageSize))
+    }
     let id = state.withLock { state in
       state.lastCall += 1
       return CallID(rawValue: state.lastCall)
@@ -138,6 +141,7 @@ extension PoolCore: WorkerCaller {
   private func endReading(_ worker: PooledWorker, isViolation: Bool) {
     worker.state.withLock { $0.isAtEnd = true }
     if finish(worker) { return }
+    worker.note(isViolation ? .protocolViolation : .closedChannel)
     feed(isViolation ? .protocolViolation(worker.id) : .channelEnded(worker.id))
   }
 

@@ -10,15 +10,20 @@ struct CrashReport: Sendable {
   var ending: ProcessEnding?
   var usage: ResourceUsage?
   var standardError = ""
+  var standardOutput = ""
+  var fault: WorkerCrash.Fault?
   var outOfMemory = WorkerCrash.OutOfMemory.no
-  /// Which element of a chunk it was at.
-  var element: Int = 0
+  /// The call that it said last it was running, and which element of that.
+  var call: UInt64 = 0
+  var element = FoundFunction.noElement
 }
 
 /// What is told of the processes.
 extension PoolCore {
   /// How many dead workers are remembered, for calls that ask for them later.
   private static let remembered = 256
+  /// How long what a dead worker has sent is read.
+  private static let lastWords = Duration.milliseconds(200)
 
   /// On the fork server's thread.
   func processDid(_ event: WorkerProcessEvent, _ worker: PooledWorker) {
@@ -26,8 +31,12 @@ extension PoolCore {
     case .started:
       startAgeing(worker)
       feed(.processStarted(worker.id))
-    case .stopped: feed(.stopped(worker.id))
-    case .continued: feed(.continued(worker.id))
+    case .stopped:
+      worker.note(.stopped)
+      feed(.stopped(worker.id))
+    case .continued:
+      worker.note(nil)
+      feed(.continued(worker.id))
     case .ended(.notStarted(let error)):
       worker.channel.peerDied()
       release(worker)
@@ -45,14 +54,18 @@ extension PoolCore {
 
   /// The one who reads it comes to the end by itself; a stream that another process has inherited would not end.
   private func endAfterAWhile(_ worker: PooledWorker) {
-    (try? Reactor.shared())?.watch(nil, by: Deadline(.milliseconds(200))) { [weak self] _ in
+    (try? Reactor.shared())?.watch(nil, by: Deadline(Self.lastWords)) { [weak self] _ in
       self?.finish(worker)
     }
   }
 
-  /// Takes what is left in the channel of a worker that has died.
+  /// Takes what is left in the channel of a worker that has died. A process of its own may have inherited the channel and
+  /// send without end; the others wait meanwhile, so only for a moment.
   func readLastWords(_ worker: PooledWorker) {
-    while let frame = try? worker.channel.receive(timeout: .zero), handle(frame, from: worker) {}
+    let end = ContinuousClock.now + Self.lastWords
+    while let frame = try? worker.channel.receive(timeout: .zero), handle(frame, from: worker) {
+      if ContinuousClock.now > end { break }
+    }
     finish(worker)
   }
 
@@ -61,13 +74,17 @@ extension PoolCore {
   /// - Returns: whether it is gone, as far as is known.
   @discardableResult
   func finish(_ worker: PooledWorker) -> Bool {
-    let (known, call, wasSignalled) = worker.state.withLock { ($0.ending.take(), $0.call, $0.wasSignalled) }
+    let (known, wasSignalled) = worker.state.withLock { ($0.ending.take(), $0.wasSignalled) }
     guard let ending = known else { return worker.state.withLock { $0.isClosed } }
+    // It gets no call from here on, so that the one it has is the last: maybe decided on just now, and not sent yet.
+    feed(.channelEnded(worker.id))
+    let call = state.withLock { $0.machine.work(of: worker.id) }
+    let hasBegun = call.map { worker.journal.call == UInt64($0.rawValue) } ?? false
     let report = report(ending, worker)
-    let isCrash = !wasSignalled && (call != nil || report.ending != .exited(0))
-    if isCrash { status.add(.crashes, 1, slot: worker.slot) }
-    observer.workerEnded(report, call: call.flatMap { id in state.withLock { $0.calls[id]?.name } }, isCrash: isCrash)
-    let hasBegun = call.map { status.get(.call, slot: worker.slot) == UInt64($0.rawValue) } ?? true
+    let isCrash = report.fault != nil || !wasSignalled && (hasBegun || report.ending != .exited(0))
+    if isCrash { status.noteCrash(slot: worker.slot) }
+    observer.workerEnded(
+      report, call: hasBegun ? call.flatMap { id in state.withLock { $0.calls[id]?.name } } : nil, isCrash: isCrash)
     release(worker)
     if let call, !hasBegun { feed(.notBegun(worker.id, call)) }
     feed(.exited(worker.id, at: now)) { state in
@@ -91,11 +108,14 @@ extension PoolCore {
   }
 
   private func report(_ ending: WorkerProcessEnding, _ worker: PooledWorker) -> CrashReport {
-    let (process, wasSignalled) = worker.state.withLock { ($0.process, $0.wasSignalled) }
+    let (process, wasSignalled, fault) = worker.state.withLock { ($0.process, $0.wasSignalled, $0.fault) }
     var report = CrashReport()
     report.processID = process?.processID
     report.standardError = process?.errorsTail ?? ""
-    report.element = Int(truncatingIfNeeded: status.get(.element, slot: worker.slot))
+    report.standardOutput = process?.outputTail ?? ""
+    if wasSignalled { report.fault = fault }
+    report.call = worker.journal.call
+    report.element = status.get(.element, slot: worker.slot)
     if case .reaped(let how, let usage) = ending {
       report.ending = how
       report.usage = usage
@@ -108,9 +128,13 @@ extension PoolCore {
 
   func crash(of worker: WorkerID, _ call: PendingCall) -> WorkerCrash {
     let report = state.withLock { $0.crashes[worker] } ?? CrashReport()
-    return WorkerCrash(
+    var crash = WorkerCrash(
       processID: report.processID, ending: report.ending, call: call.name, attempt: call.attempt, usage: report.usage,
-      standardError: report.standardError, outOfMemory: report.outOfMemory)
+      standardError: report.standardError, standardOutput: report.standardOutput, outOfMemory: report.outOfMemory,
+      fault: report.fault)
+    // What it said of an earlier call says nothing of this one.
+    if report.call == UInt64(call.id.rawValue) { crash.element = Int(exactly: report.element) }
+    return crash
   }
 }
 
@@ -126,25 +150,19 @@ private enum OutOfMemorySigns {
   static func look(
     _ ending: ProcessEnding, _ standardError: String, wasSignalled: Bool, wasKilledByKernel: () -> Bool
   ) -> WorkerCrash.OutOfMemory {
+    // The worker's own log may speak of memory too: only its very last lines count, before the backtrace.
+    let end = standardError.firstRange(of: "Program crashed")?.lowerBound ?? standardError.endIndex
+    let lastLines = standardError[..<end].split(separator: "\n").suffix(4).joined(separator: "\n")
     // Swift's own words, malloc's, and C++'s.
     let words = [
       "Fatal error: failed to allocate ", "could not allocate memory", "out of memory", "Cannot allocate memory",
       "bad_alloc",
     ]
     if case .exited(0) = ending { return .no }
-    if words.contains(where: standardError.contains) { return .yes }
+    if words.contains(where: lastLines.contains) { return .yes }
     if case .signalled(SIGKILL, _) = ending, !wasSignalled {
       return wasKilledByKernel() ? .yes : .possible
     }
     return .no
-  }
-}
-
-extension PoolCore {
-  /// Which element of its chunk a worker was at when it crashed.
-  func element(of crash: WorkerCrash) -> Int {
-    state.withLock { state in
-      state.crashes.values.first { $0.processID == crash.processID }?.element ?? 0
-    }
   }
 }

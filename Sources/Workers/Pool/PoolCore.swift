@@ -15,7 +15,6 @@ final class PoolCore: Sendable {
     var isCarryingOut = false
     var calls: [CallID: PendingCall] = [:]
     var workers: [WorkerID: PooledWorker] = [:]
-    var timers: [PoolTimer: UInt64] = [:]
     var lastCall = 0
     var forkServer: ForkServer?
     /// Those that have ended, for as long as workers of theirs live: letting go of one would kill these.
@@ -26,6 +25,8 @@ final class PoolCore: Sendable {
     var crashes: [WorkerID: CrashReport] = [:]
     var crashOrder: [WorkerID] = []
     var lastCause = "none could be started"
+    /// What was the last when the pool failed.
+    var failureCause: String?
     var hasEnded = false
     var whenEnded: [CheckedContinuation<Void, Never>] = []
     /// To be read from now on, for a call was sent to them.
@@ -39,6 +40,7 @@ final class PoolCore: Sendable {
   let status: StatusPage
   let statusMemory: OwnedDescriptor
   let state: Mutex<State>
+  private let clock = Mutex<PoolTimers?>(nil)
   /// Where large arguments go.
   private let blocks = Mutex<Arena?>(nil)
   private let start = ContinuousClock.now
@@ -63,8 +65,11 @@ final class PoolCore: Sendable {
     state = Mutex(State(machine: PoolStateMachine(rules: rules), freeSlots: Array((0..<slots).reversed())))
     let arena = Arena(mostFree: rules.maximum + 1) { [weak self] block in self?.forget(block) }
     blocks.withLock { $0 = arena }
+    let timers = PoolTimers { [weak self] timer in self?.feed(.timerFired(timer)) }
+    clock.withLock { $0 = timers }
   }
 
+  var timers: PoolTimers? { clock.withLock { $0 } }
   var arena: Arena? { blocks.withLock { $0 } }
 
   /// On whichever thread lets go of a block last, with no lock held.
@@ -85,6 +90,7 @@ final class PoolCore: Sendable {
     let isMine = state.withLock { state in
       prepare(&state)
       state.machine.receive(event, into: &state.actions)
+      if state.machine.hasFailed, state.failureCause == nil { state.failureCause = state.lastCause }
       if state.isCarryingOut { return false }
       state.isCarryingOut = true
       return true

@@ -29,7 +29,8 @@ struct PoolRules: Hashable, Sendable {
   var maximumAttempts = 3
   /// A worker retires after so many calls.
   var callsPerWorker: Int?
-  /// How many calls may wait; the next is refused. Repeated calls are exempt: they were let in once.
+  /// How many calls may wait until others are answered; the next is refused. Repeated calls are exempt: they were let in
+  /// once.
   var queueLimit: Int?
 
   struct RestartLimit: Hashable, Sendable {

@@ -10,7 +10,7 @@ extension PoolStateMachine {
     enqueue(id, call.request)
     dispatch(&actions)
     // Whether it has to wait shows only now.
-    if let limit = rules.queueLimit, let waiting = calls[id], waiting.worker == nil, waitingCount > limit {
+    if let limit = rules.queueLimit, let waiting = calls[id], waiting.worker == nil, waitingCount > limit + toCome {
       dequeue(id, call.request)
       answer(id, .queueFull, &actions)
     }
@@ -68,6 +68,9 @@ extension PoolStateMachine {
       return count - 1
     }
   }
+
+  /// How many of the calls that wait will be taken by workers that are not there yet: those wait for no other call.
+  private var toCome: Int { max(0, rules.maximum - workers.reduce(0) { $0 + ($1.isServing ? 1 : 0) }) }
 
   mutating func enqueue(_ id: CallID, _ request: CallRequest) {
     switch request.target {

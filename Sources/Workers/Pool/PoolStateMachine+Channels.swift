@@ -8,6 +8,9 @@ extension PoolStateMachine {
     actions.append(.startTimer(.silence(worker), after: rules.gracePeriod))
   }
 
+  /// The call that it was sent, or is about to be.
+  func work(of worker: WorkerID) -> CallID? { index(of: worker).flatMap { workers[$0].work?.call } }
+
   mutating func silenceTimedOut(_ worker: WorkerID, _ actions: inout [PoolAction]) {
     guard let index = index(of: worker), workers[index].isMuteTimed else { return }
     workers[index].isMuteTimed = false

@@ -22,6 +22,8 @@ final class PooledWorker: Sendable {
     var isClosed = false
     /// SIGTERM or SIGKILL were the pool's.
     var wasSignalled = false
+    /// What SIGKILL was for, or would be.
+    var fault: WorkerCrash.Fault?
     /// What its call has in the arena, until it has answered or died.
     var leases: [ArenaLease] = []
     /// Blocks of the arena that it has been given.
@@ -33,15 +35,22 @@ final class PooledWorker: Sendable {
   let id: WorkerID
   let slot: Int
   let channel: Channel
+  let journal: WorkerJournal
   private let control: ControlLine
   let state = Mutex(State())
 
-  init(_ id: WorkerID, slot: Int, channel: Channel, control: consuming UnixSocket) {
+  init(
+    _ id: WorkerID, slot: Int, channel: Channel, control: consuming UnixSocket, journal: consuming WorkerJournal
+  ) {
+    self.journal = journal
     self.id = id
     self.slot = slot
     self.channel = channel
     self.control = ControlLine(control)
   }
+
+  /// What it is killed for, where it is.
+  func note(_ fault: WorkerCrash.Fault?) { state.withLock { $0.fault = fault } }
 
   var processID: CInt? { state.withLock { $0.process?.processID } }
 

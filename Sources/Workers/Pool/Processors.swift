@@ -12,12 +12,30 @@ enum Processors {
 
   static let atStart = available
 
-  /// What `cpu.max` of the control group (version 2) pays for, rounded up; `nil` where there is no quota.
+  /// What `cpu.max` of this process's control group (version 2) and of those above it pay for, rounded up; `nil` where
+  /// there is no quota.
   private static var quota: Int? {
-    guard let text = try? SmallFile.text("/sys/fs/cgroup/cpu.max") else { return nil }
+    let own = (try? SmallFile.text("/proc/self/cgroup")) ?? ""
+    return groups(in: own).compactMap { group in
+      (try? SmallFile.text("/sys/fs/cgroup\(group)/cpu.max")).flatMap { $0.flatMap(processors(paidBy:)) }
+    }.min()
+  }
+
+  /// The control group of version 2 that `/proc/self/cgroup` names, and those above it, the topmost first.
+  static func groups(in text: String) -> [String] {
+    guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") }) else { return [""] }
+    var groups = [""]
+    for name in line.dropFirst(4).split(separator: "/") { groups.append("\(groups[groups.count - 1])/\(name)") }
+    return groups
+  }
+
+  /// What a `cpu.max` says: a quota and a period, or `max` and a period.
+  static func processors(paidBy text: String) -> Int? {
     let parts = text.split(whereSeparator: \.isWhitespace)
-    guard parts.count == 2, let quota = Int(parts[0]), let period = Int(parts[1]), period > 0 else { return nil }
-    return (quota + period - 1) / period
+    guard parts.count == 2, let quota = Int(parts[0]), let period = Int(parts[1]), quota > 0, period > 0 else {
+      return nil
+    }
+    return (quota - 1) / period + 1
   }
 }
 

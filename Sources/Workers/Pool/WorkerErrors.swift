@@ -20,7 +20,26 @@ public struct WorkerCrash: Error, Sendable {
   /// The end of what it wrote to standard error; with backtraces on, the backtrace. Empty where that is not collected.
   public let standardError: String
 
+  /// The end of what it wrote to standard output; empty where that is not collected.
+  public let standardOutput: String
+
   public let outOfMemory: OutOfMemory
+
+  /// Why the pool has killed it; `nil` where it ended of itself.
+  public let fault: Fault?
+
+  /// What a worker is killed for.
+  public enum Fault: String, Hashable, Sendable {
+    /// A signal had stopped it, and nobody continued it within the grace period.
+    case stopped = "was stopped"
+    /// It closed its channel, and lived on.
+    case closedChannel = "closed its channel"
+    /// It sent what no worker sends.
+    case protocolViolation = "sent what is no message of a worker"
+  }
+
+  /// Which element of a chunk was being computed; `nil` when none was, or nobody knows.
+  var element: Int? = nil
 
   /// Whether it died because memory ran out.
   public enum OutOfMemory: Hashable, Sendable {
@@ -43,6 +62,7 @@ extension WorkerCrash: CustomStringConvertible {
     let who = processID.map { "worker \($0)" } ?? "a worker"
     let how = ending.map { "\($0)" } ?? "ended in a way that nobody saw"
     var text = "\(who) \(how) while running \(call) (attempt \(attempt))"
+    if let fault { text += ", as it \(fault.rawValue)" }
     if outOfMemory == .yes { text += ": out of memory" }
     if outOfMemory == .possible { text += ": out of memory, possibly" }
     if let last = standardError.split(separator: "\n").last { text += "; last words: \(last)" }

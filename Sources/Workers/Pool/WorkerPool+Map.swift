@@ -25,12 +25,12 @@ extension WorkerPool {
       }
       for try await (done, output) in group { outputs[done] = output }
     }
-    return outputs.compactMap(\.self)
+    return outputs.compactMap { $0 }
   }
 
   /// How many inputs of `map` and `results` have been taken at most whose results have not: twice as many as there may be
-  /// workers, so that none waits for its next.
-  public var window: Int { 2 * max(1, configuration.count) }
+  /// workers, so that none waits for its next, and not more than the pool lets wait.
+  public var window: Int { configuration.window }
 
   /// Computes a function of each of the inputs, and gives the results in their order. The elements travel in chunks, as
   /// large as their duration suggests.
@@ -39,40 +39,64 @@ extension WorkerPool {
   public func map<Function: WorkerFunction>(
     _ function: Function.Type, _ inputs: some Collection<Function.Input>, options: CallOptions = .init()
   ) async throws -> [Function.Output] {
-    try await outcomes(of: function, inputs, options: options).map { try $0.get() }
+    var outputs: [Function.Output] = []
+    outputs.reserveCapacity(inputs.count)
+    for results in try await results(of: function, inputs, options) {
+      if let failure = results.failures.first { throw failure.error }
+      outputs += results.outputs
+    }
+    return outputs
   }
 
   /// Computes a function of each of the inputs; an element's error, a crash among them, is that element's alone.
   public func outcomes<Function: WorkerFunction>(
     of function: Function.Type, _ inputs: some Collection<Function.Input>, options: CallOptions = .init()
   ) async throws -> [Result<Function.Output, any Error>] {
-    guard let core else { return try await inlineOutcomes(of: function, inputs) }
+    var outcomes: [Result<Function.Output, any Error>] = []
+    outcomes.reserveCapacity(inputs.count)
+    for results in try await results(of: function, inputs, options) { results.visit { outcomes.append($0) } }
+    return outcomes
+  }
+
+  private func results<Function: WorkerFunction>(
+    of function: Function.Type, _ inputs: some Collection<Function.Input>, _ options: CallOptions
+  ) async throws -> [ChunkResults<Function.Output>] {
+    guard let core else { return [await inlineResults(of: function, inputs)] }
     let name = try TypeNames.name(of: function)
     let job = FunctionJob<Function>(core, name: name, inputs: Array(inputs), options)
     return try await job.run(workers: configuration.count)
   }
 
-  private func inlineOutcomes<Function: WorkerFunction>(
+  private func inlineResults<Function: WorkerFunction>(
     of function: Function.Type, _ inputs: some Collection<Function.Input>
-  ) async throws -> [Result<Function.Output, any Error>] {
-    var outcomes: [Result<Function.Output, any Error>] = []
-    for input in inputs {
+  ) async -> ChunkResults<Function.Output> {
+    var outputs: [Function.Output] = []
+    var failures: [(index: Int, error: any Error)] = []
+    for (index, input) in inputs.enumerated() {
       do {
-        outcomes.append(.success(try await function.call(input)))
+        outputs.append(try await function.call(input))
       } catch {
-        outcomes.append(.failure(error))
+        failures.append((index, error))
       }
     }
-    return outcomes
+    return ChunkResults(outputs, failures)
   }
 
   /// Computes a function of one input.
   public func call<Function: WorkerFunction>(
     _ function: Function.Type, _ input: Function.Input, options: CallOptions = .init()
   ) async throws -> Function.Output {
-    guard let outcome = try await outcomes(of: function, CollectionOfOne(input), options: options).first else {
-      throw FrameReader.Malformed()
+    let results = try await results(of: function, CollectionOfOne(input), options)
+    guard let output = results.first?.outputs.first else {
+      throw results.first?.failures.first?.error ?? FrameReader.Malformed()
     }
-    return try outcome.get()
+    return output
+  }
+}
+
+extension WorkerPoolConfiguration {
+  var window: Int {
+    let workers = max(1, count)
+    return workers + min(workers, max(0, queueLimit ?? workers))
   }
 }

@@ -48,8 +48,17 @@ public struct WorkerPoolConfiguration: Sendable {
   /// When a worker is replaced though nothing is wrong with it.
   public var recycling = Recycling()
 
-  /// How many calls may wait for a worker; the next is refused with ``PoolQueueFull``. `nil`: any number.
+  /// How many calls may wait for a worker that others have; the next is refused with ``PoolQueueFull``. Those for which
+  /// workers are being started do not count. `nil`: any number.
   public var queueLimit: Int?
+
+  /// The longest call and the longest result in bytes, large arrays and shared ones not counted. A call beyond it fails,
+  /// and so does one whose result is; a worker that announces more than that is killed. Unless set, nothing limits it but
+  /// memory.
+  public var maximumMessageSize: Int = Self.anyMessageSize
+
+  /// More than any process can have: what announces more is no message.
+  static let anyMessageSize = 1 << 47
 
   /// Limits of each worker process.
   public var limits = WorkerLimits()
@@ -60,7 +69,7 @@ public struct WorkerPoolConfiguration: Sendable {
   /// Variables to set in the workers, and those with `nil` to remove.
   public var environment: [String: String?] = [:]
 
-  /// What becomes of what workers write. The end of standard error is in ``WorkerCrash`` where it is collected.
+  /// What becomes of what workers write. The end of it is in ``WorkerCrash`` where it is collected.
   public var standardOutput = WorkerOutput.inherit
   public var standardError = WorkerOutput.collect()
 

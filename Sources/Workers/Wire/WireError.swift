@@ -1,16 +1,23 @@
 import Interprocess
 
-/// An error that a worker's code threw, on its way to the caller: as itself where it is `Codable`, otherwise as its type's
-/// name and description.
+/// An error that a worker's code threw, on its way to the caller: as itself where it is `Codable` and its type can be found
+/// by name, and where it is a `CancellationError`; otherwise as its type's name and description.
 enum WireError {
-  /// Longer names are no types of ours.
-  private static let longestName = 1024
+  private enum Form {
+    static let text: UInt8 = 0
+    static let whole: UInt8 = 1
+    static let cancellation: UInt8 = 2
+  }
+
+  /// Longer names are no types of ours: what a hostile worker has the runtime look up is bounded.
+  private static let longestName = 384
 
   static func append(_ error: any Error, to frame: inout [UInt8]) {
+    if error is CancellationError { return frame.append(Form.cancellation) }
     let whole = frame.count
-    if let codable = error as? any Error & Codable, let name = _mangledTypeName(type(of: codable)) {
+    if let codable = error as? any Error & Codable, let name = name(of: type(of: codable)) {
       do {
-        frame.append(1)
+        frame.append(Form.whole)
         frame.append(part: name)
         try frame.append(part: codable)
         return
@@ -19,21 +26,41 @@ enum WireError {
         frame.removeSubrange(whole...)
       }
     }
-    frame.append(0)
+    frame.append(Form.text)
     frame.append(part: String(reflecting: type(of: error)))
     frame.append(part: String(describing: error))
   }
 
   /// Reads what ``append(_:to:)`` wrote.
   static func read(_ reader: inout FrameReader) throws(FrameReader.Malformed) -> any Error {
-    guard !reader.isAtEnd else { throw FrameReader.Malformed() }
-    let flag = try reader.byte()
-    let name = try reader.text()
-    guard flag == 1 else { return RemoteError(typeName: name, message: try reader.text()) }
-    guard name.utf8.count <= longestName, name.utf8.allSatisfy({ (33...126).contains($0) }),
-      let type = _typeByName(name) as? any (Error & Codable).Type
-    else { throw FrameReader.Malformed() }
-    return try decode(type, &reader)
+    switch try reader.byte() {
+    case Form.text: return RemoteError(typeName: try reader.text(), message: try reader.text())
+    case Form.whole:
+      let name = try reader.text()
+      guard isName(name), let type = _typeByName(name) as? any (Error & Codable).Type else {
+        throw FrameReader.Malformed()
+      }
+      return try decode(type, &reader)
+    case Form.cancellation: return CancellationError()
+    default: throw FrameReader.Malformed()
+    }
+  }
+
+  /// The name by which the caller finds a type; `nil` for one that is private, or local to a function.
+  private static func name(of type: any Any.Type) -> String? {
+    guard let name = _mangledTypeName(type), isName(name), _typeByName(name) == type else { return nil }
+    return name
+  }
+
+  /// Whether this may be the name of an error's type, and be looked up: a mangled name of a struct, an enumeration or a
+  /// class, bare of the control characters by which the runtime would take addresses from it.
+  private static func isName(_ name: String) -> Bool {
+    guard name.utf8.count <= longestName, let last = name.utf8.last else { return false }
+    return "VOCG".utf8.contains(last)
+      && name.utf8.allSatisfy {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+          || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == UInt8(ascii: "_")
+      }
   }
 
   private static func decode<Failure: Error & Codable>(

@@ -18,6 +18,8 @@ package struct PoolStatus: Sendable {
   /// The process that has the pool.
   package let process: Int32
   package let workers: [Worker]
+  /// How many of its workers have died of themselves so far.
+  package let crashes: UInt64
 
   /// - Returns: `nil` when these bytes are no status page.
   package init?(_ page: [UInt8]) {
@@ -26,6 +28,7 @@ package struct PoolStatus: Sendable {
     }
     guard page.count >= StatusPage.headSize, word(0) == StatusPage.mark.littleEndian else { return nil }
     process = Int32(truncatingIfNeeded: word(8))
+    crashes = word(StatusPage.crashesOffset)
     let slots = Int(clamping: word(16))
     guard slots <= (page.count - StatusPage.headSize) / StatusPage.slotSize else { return nil }
     workers = (0..<slots).compactMap { slot in

@@ -3,7 +3,8 @@ import Synchronization
 import SystemPackage
 
 /// A page of shared memory on which the workers of a pool say what they are doing: for whoever looks, and for the pool
-/// when one has died. It begins with `SwPool01`, the pool's process id and how many slots follow, 8 bytes each.
+/// when one has died. It begins with `SwPool01`, the pool's process id, how many slots follow, and how many workers have
+/// died of themselves in all, 8 bytes each.
 ///
 /// A slot has 128 bytes: the process id, the state, the id of the call, which element of a chunk, how many calls were
 /// done, how many workers have died in this slot, when the call began (nanoseconds of CLOCK_MONOTONIC); 8 bytes each; and
@@ -12,6 +13,8 @@ import SystemPackage
 struct StatusPage: ~Copyable, Sendable {
   static let mark = UInt64(bigEndian: 0x5377_506F_6F6C_3031)  // "SwPool01"
   static let label = "interprocess-pool"
+  /// Where the head says how many workers have died of themselves in all.
+  static let crashesOffset = 24
   static let headSize = 128
   static let slotSize = 128
 
@@ -61,8 +64,21 @@ struct StatusPage: ~Copyable, Sendable {
     (try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.load(ordering: .relaxed) }) ?? 0
   }
 
+  func noteCrash(slot: Int) {
+    add(.crashes, 1, slot: slot)
+    _ = try? mapping.withAtomic(UInt64.self, at: Self.crashesOffset) { $0.wrappingAdd(1, ordering: .relaxed) }
+  }
+
   func add(_ field: Field, _ amount: UInt64, slot: Int) {
     _ = try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.wrappingAdd(amount, ordering: .relaxed) }
+  }
+
+  /// Where a worker says which element it is at, for as long as the page is mapped.
+  func elementMark(slot: Int) -> UnsafePointer<Atomic<UInt64>> {
+    mapping.withUnsafeBytes {
+      UnsafePointer(
+        ($0.baseAddress.unsafelyUnwrapped + offset(.element, slot)).assumingMemoryBound(to: Atomic<UInt64>.self))
+    }
   }
 
   /// What does not fit is cut off.

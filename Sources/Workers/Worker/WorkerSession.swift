@@ -11,6 +11,7 @@ final class WorkerSession: Sendable {
   private let control: WorkerControl
   private let arena: WorkerArena
   private let status: StatusPage
+  private let journal: WorkerJournal
   private let setup: WorkerSetup
   private let loop = LoopExecutor()
   private let running = Mutex(Running())
@@ -27,26 +28,29 @@ final class WorkerSession: Sendable {
 
   static func make(_ worker: inout WorkerStart) throws -> WorkerSession {
     let setup = try WorkerSetup(decoding: worker.setup)
-    guard let memory = worker.takeDescriptor(), let control = worker.takeDescriptor() else {
-      throw FrameReader.Malformed()
-    }
+    guard let memory = worker.takeDescriptor(), let journal = worker.takeDescriptor(),
+      let control = worker.takeDescriptor()
+    else { throw FrameReader.Malformed() }
     var descriptors: [CInt] = []
     while let descriptor = worker.takeDescriptor() { descriptors.append(descriptor.release().rawValue) }
     let end = try ChannelEndpoint(description: setup.channel, adopting: descriptors)
     return WorkerSession(
-      channel: try Channel(end, .init(maximumMessageSize: .max)),
+      channel: try Channel(end, .init(maximumMessageSize: setup.maximumMessageSize)),
       control: WorkerControl(UnixSocket(adopting: control)),
-      status: StatusPage(try AnonymousMemory(adopting: memory).takeMapping()), setup)
+      status: StatusPage(try AnonymousMemory(adopting: memory).takeMapping()),
+      journal: WorkerJournal(try AnonymousMemory(adopting: journal).takeMapping()), setup)
   }
 
   private init(
-    channel: Channel, control: WorkerControl, status: consuming StatusPage, _ setup: WorkerSetup
+    channel: Channel, control: WorkerControl, status: consuming StatusPage, journal: consuming WorkerJournal,
+    _ setup: WorkerSetup
   ) {
     self.channel = channel
     self.control = control
     arena = WorkerArena { control.await() }
     control.arena = arena
     self.status = status
+    self.journal = journal
     self.setup = setup
   }
 
@@ -91,7 +95,7 @@ final class WorkerSession: Sendable {
       note(frame, isFunction: kind == .function)
       switch kind {
       case .call: run(call) { await self.answer(call, frame, actor, system, $0) }
-      case .function: run(call) { $0.frame = await self.answer(call, frame) }
+      case .function: run(call) { await self.answer(call, frame, $0) }
       case .ready, .result, .sharedResult, .error, .report, .kept: exit(WorkerMain.ExitCode.protocolViolation)
       }
     }
@@ -115,6 +119,7 @@ final class WorkerSession: Sendable {
 
   /// Runs a call's task on this thread, until it has ended, and answers with what it gave.
   private func run(_ call: UInt64, _ body: @escaping @Sendable (WorkerResultHandler.Reply) async -> Void) {
+    journal.begin(call)
     status.set(.call, call, slot: setup.slot)
     status.set(.state, StatusPage.State.busy.rawValue, slot: setup.slot)
     let reply = WorkerResultHandler.Reply()
@@ -133,6 +138,7 @@ final class WorkerSession: Sendable {
     if isCancelled { task.cancel() }
     loop.run { isDone.isSet }
     running.withLock { $0.task = nil }
+    refuseIfTooLarge(reply, call)
     status.add(.callsDone, 1, slot: setup.slot)
     status.set(.state, StatusPage.State.idle.rawValue, slot: setup.slot)
     do {
@@ -143,6 +149,13 @@ final class WorkerSession: Sendable {
     } catch {
       exit(0)
     }
+  }
+
+  private func refuseIfTooLarge(_ reply: WorkerResultHandler.Reply, _ call: UInt64) {
+    let count = reply.frame.count
+    guard count > setup.maximumMessageSize else { return }
+    reply.frame = failure(call, WorkerCallError.tooLarge("the result", count, limit: setup.maximumMessageSize))
+    reply.passed = nil
   }
 
   private func answer<Worker: WorkerActor>(
@@ -164,16 +177,16 @@ final class WorkerSession: Sendable {
     }
   }
 
-  private func answer(_ call: UInt64, _ frame: [UInt8]) async -> [UInt8] {
+  private func answer(_ call: UInt64, _ frame: [UInt8], _ reply: WorkerResultHandler.Reply) async {
     do {
       var reader = FrameReader(frame)
       let name = try reader.text()
       let function = try function(named: name)
-      return try await CallTrace.withWorkerSpan(&reader, name) { reader in
-        try await function.run(reader, call, arena) { status.set(.element, UInt64($0), slot: setup.slot) }
-      }
+      let place = FoundFunction.Place(
+        call: call, arena: arena, control: control, mark: status.elementMark(slot: setup.slot))
+      try await CallTrace.withWorkerSpan(&reader, name) { try await function.run($0, place, reply) }
     } catch {
-      return failure(call, error)
+      reply.frame = failure(call, error)
     }
   }
 

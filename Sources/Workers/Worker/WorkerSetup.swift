@@ -8,19 +8,23 @@ struct WorkerSetup {
   var slot: Int
   /// The description of its end of the channel.
   var channel: [UInt8]
+  /// Longer frames are not sent.
+  var maximumMessageSize: Int
 
   func encoded() -> [UInt8] {
     var writer = FieldWriter()
     writer.put(actor)
     writer.put(slot)
     writer.put(channel)
+    writer.put(maximumMessageSize)
     return writer.bytes
   }
 
-  init(actor: String, slot: Int, channel: [UInt8]) {
+  init(actor: String, slot: Int, channel: [UInt8], maximumMessageSize: Int) {
     self.actor = actor
     self.slot = slot
     self.channel = channel
+    self.maximumMessageSize = maximumMessageSize
   }
 
   init(decoding bytes: [UInt8]) throws(FieldReader.Malformed) {
@@ -28,5 +32,6 @@ struct WorkerSetup {
     actor = try reader.text()
     slot = try reader.number()
     channel = try reader.blob()
+    maximumMessageSize = try reader.number()
   }
 }

@@ -77,7 +77,8 @@ struct BenchAdvice {
     let queues = find(.throughput, 64, where: \.keepsMessageBoundaries)
     guard let best = queues.first else { return nil }
     var line = "Many producers: \(best.mechanism); any number of them can send into one queue, and the kernel keeps "
-    line += "their messages whole: \(BenchUnit.digits(best.result.value / 64 / 1e6)) million of 64 B a second"
+    line += "their messages whole; of 64 B from one, which is all that was measured, "
+    line += "\(BenchUnit.digits(best.result.value / 64 / 1e6)) million a second"
     if queues.count > 1, let other = queues.last {
       line += " (\(other.mechanism): \(BenchUnit.digits(other.result.value / 64 / 1e6)))"
     }

@@ -2,7 +2,8 @@ import SystemPackage
 
 /// Takes lines out of bytes that come in pieces.
 struct LineReader {
-  private var rest: [UInt8] = []
+  /// The beginning of a line whose end has not come.
+  private(set) var rest: [UInt8] = []
   private let read: () throws -> [UInt8]
 
   /// - Parameter read: gives the next bytes, none at the end.

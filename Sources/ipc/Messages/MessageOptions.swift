@@ -31,6 +31,12 @@ struct MessageOptions: ParsableArguments {
     }
   }
 
+  /// - Throws: an error for an option that means nothing to the object's kind.
+  func check(_ option: String, isGiven: Bool, isFor kind: ObjectKind) throws {
+    guard isGiven, address.kind != kind else { return }
+    throw ValidationError("\(option): this is for a \(kind.rawValue), and \(address) is none")
+  }
+
   /// The kinds that `send` and `receive` speak to.
   static let kinds = """
     Kinds: posix-message-queue, system-v-message-queue, named-pipe, unix-socket (stream, sequenced packet, datagram), \

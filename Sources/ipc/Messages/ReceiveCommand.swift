@@ -35,14 +35,16 @@ struct ReceiveCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "For System V queues: of this type; -N for the lowest that is not above N; 0 for any.", valueName: "n"))
-  var type = 0
+      "For System V queues: of this type; -N for the lowest that is not above N; 0 for any. (default: 0)",
+      valueName: "n"))
+  var type: Int?
 
   @Option(help: "How messages are printed: raw, lines or hex.")
   var format = MessageFormat.lines
 
   func validate() throws {
     if let count, count < 0 { throw ValidationError("--count \(count): give a number from 0") }
+    try options.check("--type", isGiven: type != nil, isFor: .systemVMessageQueue)
   }
 
   func run() throws {
@@ -54,6 +56,7 @@ struct ReceiveCommand: ParsableCommand {
       try receiveMessages { try queue.receive(timeout: timeout).bytes }
     case (.systemVMessageQueue, let place):
       let queue = try SystemVMessageQueue(at: place, creatingIfAbsent: create)
+      let type = type ?? 0
       let selection: SystemVMessageQueue.Selection =
         type == 0 ? .any : type > 0 ? .type(type) : .notAbove(Int(clamping: type.magnitude))
       try receiveMessages { try queue.receive(selection, timeout: timeout).bytes }
@@ -61,7 +64,9 @@ struct ReceiveCommand: ParsableCommand {
       let path = FilePath(name)
       if create { try NamedPipe.createIfAbsent(at: path) }
       let reader = try NamedPipe.Reader(opening: path, timeout: timeout)
-      try receivePieces { try reader.read(upTo: 1 << 16, timeout: timeout) }
+      // What follows the lines that are wanted stays for whoever reads next.
+      let most = format == .lines && count ?? 0 > 0 ? 1 : 1 << 16
+      try receivePieces { try reader.read(upTo: most, timeout: timeout) }
     case (.unixSocket, .name(let name)):
       try receive(fromSocketAt: UnixSocketAddress(named: name))
     case (.posixSharedMemory, .name(let name)):
@@ -114,7 +119,14 @@ struct ReceiveCommand: ParsableCommand {
     try withoutActuallyEscaping(read) { read in
       var lines = LineReader(read)
       while wanted == 0 || received < wanted {
-        let piece = format == .lines ? try lines.next() : try read()
+        let piece: [UInt8]?
+        do {
+          piece = format == .lines ? try lines.next() : try read()
+        } catch {
+          // What has come of a line is not lost.
+          if !lines.rest.isEmpty { try put(lines.rest) }
+          throw error
+        }
         guard let piece, format == .lines || !piece.isEmpty else { break }
         try put(piece)
         received += 1

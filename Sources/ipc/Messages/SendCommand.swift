@@ -29,11 +29,13 @@ struct SendCommand: ParsableCommand {
   @Argument(help: "The message; without it, standard input.")
   var text: String?
 
-  @Option(help: ArgumentHelp("For POSIX queues: higher ones are received first; 0 to 32767.", valueName: "n"))
-  var priority: UInt32 = 0
+  @Option(
+    help: ArgumentHelp(
+      "For POSIX queues: higher ones are received first; 0 to 32767. (default: 0)", valueName: "n"))
+  var priority: UInt32?
 
-  @Option(help: ArgumentHelp("For System V queues: the message's type, 1 or more.", valueName: "n"))
-  var type = 1
+  @Option(help: ArgumentHelp("For System V queues: the message's type, 1 or more. (default: 1)", valueName: "n"))
+  var type: Int?
 
   @Option(help: ArgumentHelp("Send the text so many times.", valueName: "n"))
   var count = 1
@@ -44,6 +46,8 @@ struct SendCommand: ParsableCommand {
   func validate() throws {
     if count < 1 { throw ValidationError("--count \(count): give a number from 1") }
     if count != 1, text == nil { throw ValidationError("--count needs a TEXT to repeat") }
+    try options.check("--priority", isGiven: priority != nil, isFor: .posixMessageQueue)
+    try options.check("--type", isGiven: type != nil, isFor: .systemVMessageQueue)
   }
 
   func run() throws {
@@ -83,10 +87,10 @@ struct SendCommand: ParsableCommand {
     case (.posixMessageQueue, .name(let name)):
       let queue = try POSIXMessageQueue(
         name, access: .writeOnly, creatingIfAbsent: create)
-      try body(false) { try queue.send($0, priority: priority, timeout: timeout) }
+      try body(false) { try queue.send($0, priority: priority ?? 0, timeout: timeout) }
     case (.systemVMessageQueue, let place):
       let queue = try SystemVMessageQueue(at: place, creatingIfAbsent: create)
-      try body(false) { try queue.send($0, type: type, timeout: timeout) }
+      try body(false) { try queue.send($0, type: type ?? 1, timeout: timeout) }
     case (.namedPipe, .name(let name)):
       let path = FilePath(name)
       if create { try NamedPipe.createIfAbsent(at: path) }

@@ -47,11 +47,11 @@ enum ConnectedSocket: ~Copyable {
     defer { Interruption.stopCatching() }
     switch type ?? .stream {
     case .stream:
-      let listener = try UnixListener(at: address)
+      let listener = try address.whenFree { () throws(InterprocessError) in try UnixListener(at: address) }
       defer { address.removePath() }
       return .stream(try untilSignalled(timeout) { try listener.accept(timeout: $0) })
     case .sequencedPacket:
-      let listener = try MessageListener(at: address)
+      let listener = try address.whenFree { () throws(InterprocessError) in try MessageListener(at: address) }
       defer { address.removePath() }
       return .messages(try untilSignalled(timeout) { try listener.accept(timeout: $0) })
     case .datagram: throw ValidationError("a datagram goes to whoever receives there: --create is for ipc receive")
@@ -66,7 +66,7 @@ extension MessageSocket {
   ) throws {
     Interruption.startCatching()
     defer { Interruption.stopCatching() }
-    let socket = try MessageSocket(boundTo: address)
+    let socket = try address.whenFree { () throws(InterprocessError) in try MessageSocket(boundTo: address) }
     defer { address.removePath() }
     try body { try untilSignalled(timeout) { try socket.receiveWhole(timeout: $0) ?? [] } }
   }
@@ -81,6 +81,23 @@ extension UnixSocketAddress {
   /// - Parameter name: a path, or `@` and an abstract name.
   init(named name: String) {
     self = name.hasPrefix("@") ? .abstract(String(name.dropFirst())) : .path(FilePath(name))
+  }
+
+  /// Calls `bind`. To find out whether a path's server lives means to connect, and whoever waits for one client would
+  /// take that for it: so a path that is in use is the user's to remove.
+  fileprivate func whenFree<Bound: ~Copyable>(
+    _ bind: () throws(InterprocessError) -> Bound
+  ) throws(InterprocessError) -> Bound {
+    do throws(InterprocessError) {
+      return try bind()
+    } catch {
+      guard error.errno == .addressInUse, case .path(let path) = self else { throw error }
+      throw InterprocessError(
+        call: error.call, object: error.object, errno: error.errno,
+        remedy:
+          "a program is there, or one that was killed left the path behind; ipc rm unix-socket:\(path) removes it "
+          + "if nobody is there")
+    }
   }
 
   fileprivate func removePath() {

@@ -13,6 +13,8 @@ extension ListedObject {
     modified = max(row["stime"], row["rtime"], row["ctime"])
     let recorded = [row["lspid"], row["lrpid"]].map { CInt(truncatingIfNeeded: $0) }
     holders = Self.users(recorded: recorded, waiting: processes.queueWaits[id])
+    // The kernel does not tell whether anybody waits, as it does of semaphores.
+    if holders == .nobody, !processes.seesAllWaits { holders = .unseen }
   }
 
   /// A semaphore set. Nobody has it open: its holders are the processes that operated on it last, while they live, and

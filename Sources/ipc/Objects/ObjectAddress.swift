@@ -70,8 +70,10 @@ struct ObjectAddress: Hashable {
     if text.isEmpty { throw Problem("a name has to follow the colon, as in \(kind.exampleAddress)") }
     guard kind.isPOSIX else { return text }
     guard text.hasPrefix("/") else { throw Problem("a name begins with a slash: \(kind.rawValue):/\(text)") }
-    guard (2...251).contains(text.utf8.count), !text.dropFirst().contains("/"), text != "/.", text != "/.." else {
-      throw Problem("a name is one slash and 1 to 250 bytes without a slash")
+    // NAME_MAX; glibc stores semaphores as "sem." and the name.
+    let most = kind == .posixSemaphore ? 251 : 255
+    guard (2...most + 1).contains(text.utf8.count), !text.dropFirst().contains("/"), text != "/.", text != "/.." else {
+      throw Problem("a name is one slash and 1 to \(most) bytes without a slash")
     }
     return text
   }

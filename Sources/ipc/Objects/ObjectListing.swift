@@ -99,7 +99,7 @@ struct ObjectListing {
       objects.append(queue)
     }
     let wantsAll = selectors.isEmpty || selectors.contains(.kind(.posixMessageQueue))
-    if wantsAll, directory.names == nil, directory.device != nil {
+    if wantsAll, directory.names == nil, directory.isSupported {
       notices.append(
         "POSIX message queues that no process of this user has open cannot be seen: only root may list them where no "
           + "mqueue filesystem is mounted; see them with sudo, or mount one: sudo mkdir -p /dev/mqueue && sudo mount "

@@ -8,6 +8,9 @@ struct POSIXMessageQueueDirectory {
   /// The device that queues are on; `nil` where there are no queues, or it cannot be learnt.
   let device: UInt?
 
+  /// Whether the kernel has POSIX queues.
+  let isSupported: Bool
+
   /// Every queue's name, with its slash; `nil` where they cannot be listed.
   let names: [String]?
 
@@ -23,10 +26,12 @@ struct POSIXMessageQueueDirectory {
       device = (try? ProcFile.status(of: path)).map { FileIdentity($0).device }
       names = Self.names(in: path)
       mountPoint = nil
+      isSupported = true
       return
     }
-    let device = Self.deviceOfAQueue()
+    let device = Self.deviceOfAQueue() ?? Self.deviceOfAMount()
     self.device = device
+    isSupported = device != nil || Self.kernelHasQueues
     mountPoint = device.flatMap { device in
       Self.mountPoints().first { (try? ProcFile.status(of: $0)).map { FileIdentity($0).device } == device }
     }
@@ -49,6 +54,34 @@ struct POSIXMessageQueueDirectory {
     defer { try? POSIXMessageQueue.unlink(name) }
     guard let queue = try? POSIXMessageQueueFile(opening: name) else { return nil }
     return FileIdentity(queue.status).device
+  }
+
+  /// The device of a mounted filesystem that has a queue which this process finds by its name too: for when it may
+  /// create none, since `RLIMIT_MSGQUEUE` or `fs.mqueue.queues_max` is used up.
+  private static func deviceOfAMount() -> UInt? {
+    for path in mountPoints() {
+      guard let device = (try? ProcFile.status(of: path)).map({ FileIdentity($0).device }) else { continue }
+      if (names(in: path) ?? []).contains(where: { isQueue($0, on: device) }) { return device }
+    }
+    return nil
+  }
+
+  private static func isQueue(_ name: String, on device: UInt) -> Bool {
+    do throws(Errno) {
+      return FileIdentity(try POSIXMessageQueueFile(opening: name).status).device == device
+    } catch {
+      // It is there, and this user may not open it.
+      return error == .permissionDenied
+    }
+  }
+
+  private static var kernelHasQueues: Bool {
+    do throws(Errno) {
+      _ = try POSIXMessageQueueFile.open("/ipc-ls-none")
+      return true
+    } catch {
+      return error != .noFunction
+    }
   }
 
   private static func mountPoints() -> [String] {

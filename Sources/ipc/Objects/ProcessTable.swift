@@ -42,6 +42,9 @@ struct ProcessTable {
 
   var isComplete: Bool { closedProcesses.isEmpty && !hidesProcesses }
 
+  /// Whether everybody who waits in a System V call was found; a kernel may show no process's call.
+  var seesAllWaits: Bool { isComplete && access("/proc/self/syscall", R_OK) == 0 }
+
   private let search: Search
 
   init(lookingFor search: Search) {

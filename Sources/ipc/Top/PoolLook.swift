@@ -16,7 +16,7 @@ struct PoolLook {
     var state: String { isStopped ? "stopped" : status.state }
   }
 
-  let pools: [(process: CInt, workers: [Worker])]
+  let pools: [(process: CInt, crashes: UInt64, workers: [Worker])]
   private let time = ContinuousClock.now
 
   init(of processes: [CInt], after last: PoolLook?) {
@@ -26,7 +26,10 @@ struct PoolLook {
     let elapsed = last.map { (now - $0.time).seconds }
     pools = processes.flatMap { process in
       Self.pages(of: process).map { page in
-        (process, page.workers.map { Worker($0, processorSecondsBefore: then[$0.process] ?? nil, elapsed) })
+        (
+          process, page.crashes,
+          page.workers.map { Worker($0, processorSecondsBefore: then[$0.process] ?? nil, elapsed) }
+        )
       }
     }
   }
@@ -44,9 +47,10 @@ struct PoolLook {
 
   var lines: [String] {
     var lines: [String] = []
-    for (process, workers) in pools {
+    for (process, crashes, workers) in pools {
       lines.append(
-        "pool of process \(process)\(process.processName.map { " (\($0))" } ?? ""), workers: \(workers.count)")
+        "pool of process \(process)\(process.processName.map { " (\($0))" } ?? ""), workers: \(workers.count)"
+          + (crashes > 0 ? ", crashes: \(crashes)" : ""))
       var table = TextTable([
         "pid": .right, "state": .left, "time": .right, "calls": .right, "crashes": .right, "resident": .right,
         "CPU": .right, "call": .left,
@@ -65,7 +69,7 @@ struct PoolLook {
   }
 
   var jsonLines: [String] {
-    pools.flatMap { process, workers in
+    pools.flatMap { process, crashes, workers in
       workers.map { worker in
         var line = JSONLine()
         line.add("pool", Int(process))
@@ -75,6 +79,7 @@ struct PoolLook {
         line.add("callSeconds", worker.callSeconds)
         line.add("calls", Int(clamping: worker.status.callsDone))
         line.add("crashes", Int(clamping: worker.status.crashes))
+        line.add("poolCrashes", Int(clamping: crashes))
         line.add("residentBytes", worker.residentBytes)
         line.add("processorSeconds", worker.processorSeconds)
         return line.description

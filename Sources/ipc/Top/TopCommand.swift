@@ -19,8 +19,8 @@ struct TopCommand: ParsableCommand {
         ipc top server --once     one look
         ipc top server --json     one look, a JSON object a worker
 
-      The keys of --json: pool, worker, state, call, callSeconds, calls, crashes, residentBytes, processorSeconds. What \
-      cannot be known is null.
+      The keys of --json: pool, worker, state, call, callSeconds, calls, crashes, poolCrashes (in all \
+      its places so far), residentBytes, processorSeconds. What cannot be known is null.
 
       The exit code is 0, 1 when there is no pool, and 64 for arguments that make no sense.
       """)

@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 import TestSupport
 import Testing
@@ -55,5 +56,72 @@ struct InterruptionTests {
       told.expect(label, label.hasSuffix(", timeout") ? .timedOut : nil)
     }
     #expect(told.labels.count >= 38)
+  }
+}
+
+@Suite("What the system does not have", .blocking)
+struct WithoutTests {
+  @Test(
+    "a kernel that knows no flags of preadv2 and pwritev2: nothing blocks, and no SIGPIPE comes",
+    .enabled(if: Strace.isAvailable, "\(Strace.absence)"), arguments: ["preadv2,pwritev2", "pwritev2"])
+  func flags(calls: String) throws {
+    let run = try Strace.output(
+      of: [Refusals.helper, "pipes-of-old-kernels"], injecting: "\(calls):error=EOPNOTSUPP")
+    #expect(
+      run.lines == [
+        "nothing yet: true", "room: 65536", "no room: true", "bytes: 65536", "timeout: true", "reader left: true",
+        "signal left: false",
+      ], "\(run)")
+  }
+
+  @Test("a user with no room for another timer: deadlines and cancellation come all the same")
+  func timers() throws {
+    let told = try Refusals.run("waits-without-timers")
+    told.expect("blocking, timeout", .timedOut)
+    told.expect("task, timeout", .timedOut)
+    told.expect("task, cancelled", .canceled)
+    told.expect("task, message", nil)
+  }
+
+  @Test("a process whose first waiting task found no descriptor waits once it has one")
+  func descriptors() throws {
+    let told = try Refusals.run("first-wait-without-descriptors")
+    told.expect("first", .tooManyOpenFiles)
+    told.expect("second", .timedOut)
+  }
+
+  @Test(
+    "a suspended wait that the system refuses says which call it was; timers are done without",
+    .enabled(if: Strace.isAvailable, "\(Strace.absence)"),
+    arguments: [
+      ("mq_notify:error=ENOMEM", [Errno.timedOut, .noMemory, .timedOut], "mq_notify"),
+      ("timer_create:error=EAGAIN", [.timedOut, nil, .timedOut], "msgrcv"),
+    ])
+  func waits(injection: String, reasons: [Errno?], call: String) throws {
+    let run = try Strace.output(of: [Refusals.helper, "waits-injected"], injecting: injection, following: true)
+    let told = Refusals(run.lines)
+    let labels = ["descriptor", "notification", "thread"]
+    for (label, reason) in zip(labels, reasons) { told.expect(label, reason) }
+    #expect(labels.contains { told.message($0)?.hasPrefix(call) == true }, "\(run)")
+  }
+
+  @Test(
+    "a user with no room for a thread is told so by what waits on one",
+    .enabled(if: geteuid() == 0, "another user takes root to become"))
+  func threads() throws {
+    let told = try Refusals.run("wait-without-threads")
+    told.expect("thread", .resourceTemporarilyUnavailable, "this user may have no more threads; raise ulimit -u")
+  }
+
+  @Test(
+    "a message above the usual limit is received by a process that cannot look the limit up",
+    .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
+  func largestMessage() throws {
+    let run = try Isolated.run(
+      [Refusals.helper, "large-message-without-descriptors"],
+      options: ["kernel.msgmax=65536", "kernel.msgmnb=65536"].flatMap { ["--sysctl", $0] })
+    let told = Refusals(run.output)
+    told.expect("receive", nil)
+    #expect(told.reason("bytes") == 30_000, "\(run)")
   }
 }

@@ -68,14 +68,15 @@ struct QueueRefusalTests {
   }
 
   @Test(
-    "names are one slash and at most 250 bytes, for each kind that has them",
-    arguments: [String(repeating: "x", count: 251), "/" + String(repeating: "x", count: 251), "", "/a/b", "/.."])
+    "names are one slash and at most 255 bytes, 251 for semaphores",
+    arguments: [String(repeating: "x", count: 251), "/" + String(repeating: "x", count: 256), "", "/a/b", "/.."])
   func names(name: String) throws {
-    let remedy = "a name is one slash and 1 to 250 bytes without a slash"
+    let remedy = "a name is one slash and 1 to 255 bytes without a slash"
+    let shorter = "a name is one slash and 1 to 251 bytes without a slash"
     expectRefusal("mq_open", .invalidArgument, remedy) { _ = try POSIXMessageQueue(creating: name) }
     expectRefusal("mq_unlink", .invalidArgument, remedy) { try POSIXMessageQueue.unlink(name) }
-    expectRefusal("sem_open", .invalidArgument, remedy) { _ = try POSIXSemaphore(creating: name, value: 0) }
-    expectRefusal("sem_unlink", .invalidArgument, remedy) { try POSIXSemaphore.unlink(name) }
+    expectRefusal("sem_open", .invalidArgument, shorter) { _ = try POSIXSemaphore(creating: name, value: 0) }
+    expectRefusal("sem_unlink", .invalidArgument, shorter) { try POSIXSemaphore.unlink(name) }
     expectRefusal("shm_open", .invalidArgument, remedy) { _ = try POSIXSharedMemory(creating: name, byteCount: 1) }
     expectRefusal("shm_unlink", .invalidArgument, remedy) { try POSIXSharedMemory.unlink(name) }
   }
@@ -83,11 +84,15 @@ struct QueueRefusalTests {
   @Test("the longest name works for each kind that has them")
   func longestName() throws {
     let name = Unique.name()
-    let longest = name + String(repeating: "x", count: 251 - name.utf8.count)
+    let longest = name + String(repeating: "x", count: 256 - name.utf8.count)
     _ = try POSIXMessageQueue(creating: longest)
     try POSIXMessageQueue.unlink(longest)
-    _ = try POSIXSemaphore(creating: longest, value: 0)
-    try POSIXSemaphore.unlink(longest)
+    let ofSemaphore = String(longest.prefix(252))
+    _ = try POSIXSemaphore(creating: ofSemaphore, value: 0)
+    try POSIXSemaphore.unlink(ofSemaphore)
+    expectRefusal("sem_open", .invalidArgument, "1 to 251 bytes") {
+      _ = try POSIXSemaphore(creating: ofSemaphore + "x", value: 0)
+    }
     _ = try POSIXSharedMemory(creating: longest, byteCount: 1)
     try POSIXSharedMemory.unlink(longest)
   }

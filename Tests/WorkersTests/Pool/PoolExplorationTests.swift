@@ -15,7 +15,7 @@ struct PoolExplorationTests {
     try explorer.explore(scenario)
     let time = start.duration(to: .now)
     print("\(scenario.name): \(explorer.nodes.count) states, \(explorer.transitions) transitions, \(time)")
-    #expect(explorer.nodes.count > 100)
+    #expect(explorer.nodes.count >= scenario.leastStates)
   }
 
   @Test("two states that differ are told apart")

@@ -173,4 +173,13 @@ struct PoolStateMachineTests {
     for call in 0..<3 { pool.submit(call) }
     #expect(pool.answers == [2: .queueFull])
   }
+
+  @Test("calls that wait for workers to start wait in no queue")
+  func queueLimitAtStart() {
+    var pool = Pool(2) { $0.queueLimit = 1 }
+    pool.die(0)
+    pool.die(1)
+    for call in 0..<4 { pool.submit(call) }
+    #expect(pool.answers == [3: .queueFull])
+  }
 }

@@ -33,37 +33,41 @@ extension Scenario {
 
   static var cancellation: Scenario {
     Scenario(
-      name: "cancellation", rules: rules(3), script: [.plain, .high, .plain] + (isLarge ? [.plain] : []),
+      name: "cancellation", leastStates: 5600, rules: rules(3),
+      script: [.plain, .high, .plain] + (isLarge ? [.plain] : []),
       mayCancel: true)
   }
 
   static var deaths: Scenario {
     Scenario(
-      name: "3 workers, 4 calls and deaths", rules: rules(3), script: [.plain, .repeatable, .high, .repeatable],
+      name: "3 workers, 4 calls and deaths", leastStates: 42000, rules: rules(3),
+      script: [.plain, .repeatable, .high, .repeatable],
       faults: isLarge ? 2 : 1, mayShutDown: true)
   }
 
   static var deadlines: Scenario {
     Scenario(
-      name: "deadlines", rules: rules(isLarge ? 3 : 2) { $0.callDeadline = .seconds(1) },
+      name: "deadlines", leastStates: 6100, rules: rules(isLarge ? 3 : 2) { $0.callDeadline = .seconds(1) },
       script: [.plain, .repeatable] + (isLarge ? [.high] : []), faults: 1, mayCancel: true, mayShutDown: true)
   }
 
   static var starts: Scenario {
     Scenario(
-      name: "starting", rules: rules(isLarge ? 3 : 2), script: isLarge ? [.plain, .plain] : [.plain], faults: 2,
+      name: "starting", leastStates: 5900, rules: rules(isLarge ? 3 : 2),
+      script: isLarge ? [.plain, .plain] : [.plain], faults: 2,
       mayFailToStart: true, mayShutDown: true, startsWarm: false, startsInTwoSteps: true)
   }
 
   static var forkServers: Scenario {
     Scenario(
-      name: "the fork server", rules: rules(isLarge ? 3 : 2), script: [.plain, .repeatable], faults: 1,
+      name: "the fork server", leastStates: 46000, rules: rules(isLarge ? 3 : 2), script: [.plain, .repeatable],
+      faults: 1,
       forkServerDeaths: isLarge ? 2 : 1, mayDrain: true, mayShutDown: true, startsWarm: false)
   }
 
   static var leases: Scenario {
     Scenario(
-      name: "held workers", rules: rules(2),
+      name: "held workers", leastStates: 15500, rules: rules(2),
       script: [
         .hold, .leased(0, CallRequest()), .leased(0, CallRequest()), .targeted(CallRequest(priority: .high)),
       ] + (isLarge ? [.hold] : []),
@@ -72,7 +76,7 @@ extension Scenario {
 
   static var shutdowns: Scenario {
     Scenario(
-      name: "shutdown", rules: rules(isLarge ? 3 : 2),
+      name: "shutdown", leastStates: 11000, rules: rules(isLarge ? 3 : 2),
       script: [.plain, .repeatable, .plain] + (isLarge ? [.repeatable] : []), faults: 1, mayDrain: true,
       mayShutDown: true)
   }
@@ -80,7 +84,7 @@ extension Scenario {
   static var failure: Scenario {
     let limit = PoolRules.RestartLimit(deaths: 1, window: .seconds(1))
     return Scenario(
-      name: "the restart limit", rules: rules(2) { $0.restartLimit = limit },
+      name: "the restart limit", leastStates: 5300, rules: rules(2) { $0.restartLimit = limit },
       script: [.hold, .leased(0, CallRequest()), .repeatable] + (isLarge ? [.plain] : []), faults: 2,
       mayFailToStart: true, mayDrain: isLarge, mayShutDown: isLarge)
   }
@@ -88,27 +92,29 @@ extension Scenario {
   static var failedStarts: Scenario {
     let limit = PoolRules.RestartLimit(deaths: 1, window: .seconds(1))
     return Scenario(
-      name: "starts that fail, far apart", rules: rules(isLarge ? 2 : 1) { $0.restartLimit = limit },
+      name: "starts that fail, far apart", leastStates: 6800, rules: rules(isLarge ? 2 : 1) { $0.restartLimit = limit },
       script: [.plain, .plain], faults: 3, mayFailToStart: true, forkServerDeaths: 1, mayShutDown: true,
       startsWarm: false, deathsAreFarApart: true)
   }
 
   static var silence: Scenario {
     Scenario(
-      name: "channels that end, and calls that never begin", rules: rules(2) { $0.callDeadline = .seconds(1) },
+      name: "channels that end, and calls that never begin", leastStates: 32000,
+      rules: rules(2) { $0.callDeadline = .seconds(1) },
       script: [.plain, .targeted(CallRequest())] + (isLarge ? [.repeatable] : []), faults: 2, mayFallSilent: true,
       mayCancel: true, mayShutDown: true)
   }
 
   static var misbehaviour: Scenario {
     Scenario(
-      name: "garbage and stopped workers", rules: rules(2), script: [.plain, .repeatable], faults: isLarge ? 2 : 1,
+      name: "garbage and stopped workers", leastStates: 10900, rules: rules(2), script: [.plain, .repeatable],
+      faults: isLarge ? 2 : 1,
       maySendGarbage: true, mayStop: true, mayCancel: true, mayShutDown: true)
   }
 
   static var elastic: Scenario {
     Scenario(
-      name: "growing, shrinking, recycling",
+      name: "growing, shrinking, recycling", leastStates: 68000,
       rules: rules(3) {
         $0.minimum = 1
         $0.callsPerWorker = 2
@@ -119,7 +125,7 @@ extension Scenario {
   static var spares: Scenario {
     let limit = PoolRules.RestartLimit(deaths: 1, window: .seconds(1))
     return Scenario(
-      name: "spares, a bounded queue, deaths far apart",
+      name: "spares, a bounded queue, deaths far apart", leastStates: 25000,
       rules: rules(isLarge ? 2 : 1) {
         $0.spares = 1
         $0.queueLimit = 1

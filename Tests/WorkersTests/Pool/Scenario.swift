@@ -3,6 +3,8 @@
 /// What may happen in one exploration: every order of it is gone through.
 struct Scenario: Sendable, CustomStringConvertible {
   var name: String
+  /// Fewer, and it does not reach what it is there for any more.
+  var leastStates = 100
   var rules: PoolRules
   /// Submitted in this order, at any time.
   var script: [Request]

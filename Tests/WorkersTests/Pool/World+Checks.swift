@@ -16,7 +16,9 @@ extension World {
   /// A call is let in to wait only while there is room; one that comes back to be repeated always is.
   func checkQueueLimit(_ call: CallID) throws(Violation) {
     guard let limit = machine.rules.queueLimit, let index = caller(call), calls[index].worker == nil else { return }
-    try require(calls.count { $0.worker == nil } <= limit, "\(call) waits in a full queue")
+    let serving = processes.count { !$0.isLeaving && ($0.call != nil || $0.lease != nil) }
+    let room = limit + max(0, scenario.rules.maximum - serving)
+    try require(calls.count { $0.worker == nil } <= room, "\(call) waits in a full queue")
   }
 
   /// A timer of a worker or a call that is gone would be left running.

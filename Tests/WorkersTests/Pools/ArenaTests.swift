@@ -1,5 +1,6 @@
 import Glibc
 import Interprocess
+import Synchronization
 import TestSupport
 import Testing
 import WorkerPrograms
@@ -90,6 +91,18 @@ struct ArenaTests {
       let ends = try await pool.run { try await $0.ends(bytes) }
       #expect(ends == [9, 9])
     }
+  }
+
+  @Test("memory that no call has needed for a while is given back")
+  func rest() async throws {
+    let dropped = Mutex<[UInt64]>([])
+    let arena = Arena(mostFree: 4, longestRest: .milliseconds(50)) { block in dropped.withLock { $0.append(block) } }
+    do {
+      let leases = (0..<3).compactMap { _ in arena.place([UInt8](repeating: 1, count: 1_000_000)) }
+      #expect(leases.count == 3)
+    }
+    try await eventually("all of it is free") { arena.freeByteCount == 0 }
+    #expect(dropped.withLock { $0.sorted() } == [1, 2, 3])
   }
 
   @Test("functions have their large inputs so, one by one")

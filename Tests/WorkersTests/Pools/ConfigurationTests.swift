@@ -172,6 +172,53 @@ struct ConfigurationTests {
     }
   }
 
+  @Test("calls and results beyond the largest message are refused, and their worker lives")
+  func maximumMessageSize() async throws {
+    let configuration = Self.configuration { $0.maximumMessageSize = 10_000 }
+    try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
+      let process = try await pool.run { try await $0.process() }
+      let large = [UInt8](repeating: 1, count: 20_000)
+      await #expect(throws: WorkerCallError.self) { _ = try await pool.run { try await $0.echo(large) } }
+      let error = await #expect(throws: WorkerCallError.self) { _ = try await pool.run { try await $0.bytes(20_000) } }
+      #expect(error?.description.contains("maximumMessageSize") == true)
+      let small = try await pool.run { try await $0.bytes(5_000) }
+      #expect(small.count == 5_000)
+      let same = try await pool.run { try await $0.process() }
+      #expect(same == process)
+    }
+  }
+
+  @Test("the end of standard output is in the crash where it is collected")
+  func standardOutput() async throws {
+    let configuration = Self.configuration { $0.standardOutput = .collect(lastBytes: 100) }
+    try await withWorkerPool(of: Probe.self, configuration: configuration) { pool in
+      let crash = await #expect(throws: WorkerCrash.self) {
+        try await pool.run { try await $0.say("said\n", on: STDOUT_FILENO, thenDie: true) }
+      }
+      #expect(crash?.standardOutput == "said\n")
+    }
+  }
+
+  @Test("a worker that speaks of memory in its log has not died for want of it")
+  func talkOfMemory() async throws {
+    try await withWorkerPool(of: Probe.self, count: 1) { pool in
+      let log = "out of memory: cache dropped\n1\n2\n3\n4\n"
+      let crash = await #expect(throws: WorkerCrash.self) {
+        try await pool.run { try await $0.say(log, on: STDERR_FILENO, thenDie: true) }
+      }
+      #expect(crash?.outOfMemory == .possible, "it was killed, by nobody knows whom")
+    }
+  }
+
+  @Test("the processors that a control group pays for are counted along its path")
+  func processors() {
+    #expect(Processors.groups(in: "1:cpu:/x\n0::/a/b\n") == ["", "/a", "/a/b"])
+    #expect(Processors.groups(in: "") == [""])
+    #expect(Processors.processors(paidBy: "150000 100000\n") == 2)
+    #expect(Processors.processors(paidBy: "max 100000\n") == nil)
+    #expect(Processors.processors(paidBy: "0 0") == nil)
+  }
+
   @Test("each kill by the kernel, for want of memory, accounts for one death")
   func outOfMemoryKills() throws {
     let path = "/tmp/oom-\(getpid())-\(UInt32.random(in: 0 ... .max))"

@@ -6,8 +6,6 @@ import Synchronization
 
 /// A worker that does what none of ours does.
 distributed actor Mischief: WorkerActor {
-  typealias ActorSystem = WorkerSystem
-
   distributed func process() -> Int32 { getpid() }
 
   /// Closes all that it has, its channel among it, and lives on.
@@ -37,6 +35,7 @@ distributed actor Mischief: WorkerActor {
     return getpid()
   }
 
+  distributed func giveUp() throws { throw CancellationError() }
   distributed func spin() { while getpid() > 0 {} }
   distributed func die() { kill(getpid(), SIGKILL) }
 }

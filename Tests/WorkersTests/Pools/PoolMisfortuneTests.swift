@@ -71,6 +71,21 @@ struct PoolMisfortuneTests {
     }
   }
 
+  @Test("nothing of a pool that has ended stays")
+  func noPoolStays() async throws {
+    weak var core: PoolCore?
+    var workers: [Weak] = []
+    try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(2)) { pool in
+      core = pool.core
+      _ = try await pool.run { try await $0.process() }
+      try await pool.withWorker { worker in _ = try await worker.process() }
+      _ = try await pool.map(0..<10) { worker, _ in try await worker.process() }
+      workers = pool.core?.state.withLock { $0.workers.values.map { Weak($0) } } ?? []
+    }
+    try await eventually("the workers are let go") { workers.allSatisfy { $0.worker == nil && $0.channel == nil } }
+    try await eventually("the pool is let go") { core == nil }
+  }
+
   private struct Weak {
     weak var worker: PooledWorker?
     weak var channel: Channel?
@@ -87,7 +102,8 @@ struct PoolMisfortuneTests {
   func closedChannel(_ mechanism: Mechanism) async throws {
     try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(1, mechanism)) { pool in
       let first = try await pool.run { try await $0.process() }
-      await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.closeEverything() } }
+      let crash = await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.closeEverything() } }
+      #expect(crash?.fault == .closedChannel)
       let second = try await pool.run { try await $0.process() }
       #expect(first != second)
     }
@@ -99,9 +115,32 @@ struct PoolMisfortuneTests {
   func garbage(_ mechanism: Mechanism) async throws {
     try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(1, mechanism)) { pool in
       for _ in 0..<5 {
-        await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.sendGarbage() } }
+        let crash = await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.sendGarbage() } }
+        #expect(crash?.fault == .protocolViolation)
         _ = try await pool.run { try await $0.process() }
       }
+    }
+  }
+
+  @Test("a worker that is stopped costs its call, which is told so, and is replaced")
+  func stopped() async throws {
+    try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(1)) { pool in
+      let process = try await pool.run { try await $0.process() }
+      let call = Task { try await pool.run { try await $0.sleep(milliseconds: 60_000) } }
+      try await eventually("the call runs") {
+        pool.core?.state.withLock { $0.machine.workers.contains { $0.work != nil } } == true
+      }
+      kill(process, SIGSTOP)
+      let crash = await #expect(throws: WorkerCrash.self) { try await call.value }
+      #expect(crash?.fault == .stopped)
+      _ = try await pool.run { try await $0.process() }
+    }
+  }
+
+  @Test("a cancellation that a call's own code throws arrives as one")
+  func ownCancellation() async throws {
+    try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(1)) { pool in
+      _ = await #expect(throws: CancellationError.self) { try await pool.run { try await $0.giveUp() } }
     }
   }
 

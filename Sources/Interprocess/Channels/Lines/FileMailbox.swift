@@ -10,8 +10,10 @@ struct FileCircle: ~Copyable, Sendable {
 
   private let file: OwnedDescriptor
   /// Counts the bytes that this side may move, and the other side has added.
-  let mine: FileCounter
-  private let theirs: FileCounter
+  private let mine: OwnedDescriptor
+  private let theirs: OwnedDescriptor
+  private let waiting: FileWaiting
+  private let isSender: Bool
   private let peer: PeerLife
   private var allowed: Int
   private var offset = 0
@@ -22,10 +24,21 @@ struct FileCircle: ~Copyable, Sendable {
   init(_ descriptors: inout ReceivedDescriptors, isSender: Bool, _ peer: PeerLife) throws(ChannelError) {
     guard let file = descriptors.takeFirst(), let room = descriptors.takeFirst(), let filled = descriptors.takeFirst()
     else { throw .missingDescriptors }
+    do {
+      waiting = try FileWaiting(for: isSender ? room.rawValue : filled.rawValue)
+    } catch {
+      throw ChannelError(error)
+    }
     self.file = file
-    let (roomCounter, filledCounter) = (FileCounter(room), FileCounter(filled))
-    (mine, theirs) = isSender ? (roomCounter, filledCounter) : (filledCounter, roomCounter)
+    if isSender {
+      mine = room
+      theirs = filled
+    } else {
+      mine = filled
+      theirs = room
+    }
     allowed = isSender ? Self.capacity : 0
+    self.isSender = isSender
     self.peer = peer
   }
 
@@ -36,7 +49,7 @@ struct FileCircle: ~Copyable, Sendable {
   mutating func move(
     atMost most: Int, _ transfer: (_ file: CInt, _ offset: off_t, _ count: Int) -> Int
   ) -> (result: Result<Int, Errno>, peer: PeerLife.State) {
-    let state = peer.state
+    let state = peerState
     if allowed == 0 { takeAllowance() }
     let count = min(most, allowed, Self.capacity - offset)
     guard count > 0 else { return (most == 0 ? .success(0) : .failure(.wouldBlock), state) }
@@ -44,53 +57,76 @@ struct FileCircle: ~Copyable, Sendable {
     guard case .success(let moved) = result else { return (result, state) }
     allowed -= moved
     offset = (offset + moved) % Self.capacity
-    theirs.add(UInt64(moved))
+    theirs.addCount(moved)
     return (result, state)
   }
 
   private mutating func takeAllowance() {
     // Whatever the other side says, there are no more bytes than the file has.
-    allowed = min(Self.capacity, allowed + mine.take())
+    allowed = min(Self.capacity, allowed + mine.takeCount())
   }
 
   /// Waits until there may be something to move, or the peer has gone.
   func wait(by deadline: Deadline) throws(InterprocessError) -> Bool {
-    if peerHasGone { return true }
-    return try mine.descriptor.wait(until: .readable, by: deadline)
+    try waiting.descriptor.wait(until: .readable, by: deadline)
   }
 
   nonisolated(nonsending) func wait(by deadline: Deadline) async throws {
-    if peerHasGone { return }
-    try await mine.descriptor.suspend(until: .readable, by: deadline)
+    try await waiting.descriptor.suspend(until: .readable, by: deadline)
   }
 
-  /// Looked at last before waiting: move(atMost:_:) may have taken the wake-up after it looked.
-  private var peerHasGone: Bool { peer.state != .lives }
+  private var peerState: PeerLife.State { isSender ? peer.receiverState : peer.state }
+
+  /// What has whoever waits look again once the peer has gone.
+  var wake: @Sendable () -> Void {
+    { [waiting, peer, isSender] in
+      if (isSender ? peer.receiverState : peer.state) != .lives { waiting.end() }
+    }
+  }
 }
 
-/// Counts bytes of a file for one of its sides, in the kernel.
-final class FileCounter: Sendable {
-  /// What it is raised by to wake who waits for it; it stands for no bytes.
-  private static let wake: UInt64 = 1 << 40
+/// A counter is the other side's too, and so is whether it blocks.
+extension OwnedDescriptor {
+  /// Adds to the number of bytes that the other side may move.
+  fileprivate func addCount(_ amount: Int) {
+    // There is room for all that an honest side adds; whoever has filled the counter only keeps itself waiting.
+    let flags = fcntl(rawValue, F_GETFL)
+    if flags & O_NONBLOCK == 0 { _ = fcntl(rawValue, F_SETFL, flags | O_NONBLOCK) }
+    var amount = UInt64(amount)
+    _ = Glibc.write(rawValue, &amount, 8)
+  }
 
+  /// Takes what the other side has added, at most a gigabyte of it; 0 when it has added nothing.
+  fileprivate func takeCount() -> Int {
+    var added: UInt64 = 0
+    let result = withUnsafeMutableBytes(of: &added) { storage in
+      var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
+      return valueOrErrno { ci_preadv2(rawValue, &vector, 1, ci_rwf_nowait()) }
+    }
+    guard case .success = result else { return 0 }
+    return Int(added % (1 << 30))
+  }
+}
+
+/// What one side of a file waits for: its counter, and a bell that the other side does not have and cannot make block.
+private final class FileWaiting: Sendable {
+  private let bell: OwnedDescriptor
+  /// An epoll, which is readable when the counter or the bell is.
   let descriptor: OwnedDescriptor
 
-  init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
-
-  func add(_ amount: UInt64) {
-    var amount = amount
-    _ = write(descriptor.rawValue, &amount, 8)
+  init(for counter: CInt) throws(InterprocessError) {
+    bell = OwnedDescriptor(adopting: try systemCall("eventfd", nil) { ci_eventfd(0, ci_eventfd_nonblocking_flags()) })
+    descriptor = OwnedDescriptor(adopting: try systemCall("epoll_create1", nil) { ci_epoll_create() })
+    for number in [counter, bell.rawValue] {
+      try systemCall("epoll_ctl", "descriptor \(number)") { ci_epoll_add(descriptor.rawValue, number, false, 0) }
+    }
   }
 
-  /// Takes what was added, at most a gigabyte of it; 0 when nothing was.
-  func take() -> Int {
-    var added: UInt64 = 0
-    guard case .success = valueOrErrno({ read(descriptor.rawValue, &added, 8) }) else { return 0 }
-    return Int(added % Self.wake % (1 << 30))
+  /// From now on there is nothing to wait for.
+  func end() {
+    var one: UInt64 = 1
+    _ = write(bell.rawValue, &one, 8)
   }
-
-  /// Wakes whoever waits for it.
-  func wakeUp() { add(Self.wake) }
 }
 
 /// The side of a file that bytes go into.

@@ -58,7 +58,7 @@ protocol IncomingLine: AnyObject, Sendable {
   ///   - mayBlock: whether to wait in the system call itself.
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival
 
-  /// The descriptors that came with the message last received.
+  /// Moves the descriptors that came with the message last received; those for which there is no room are closed.
   func takeDescriptors(into received: inout ReceivedDescriptors)
 
   /// Waits until ``tryReceive(limit:mayBlock:)`` can go on.

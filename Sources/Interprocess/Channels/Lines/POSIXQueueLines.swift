@@ -77,6 +77,8 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
   func close(whileReceiving isReceiving: Bool) {}
 
   func peerEnded() {
+    // A peer that sends nothing more may be receiving still.
+    if peer.receiverState == .lives { return }
     // Nobody will ever receive from it: taking one out lets a blocked sender go on, and look.
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece.count, alignment: 1)
     defer { buffer.deallocate() }

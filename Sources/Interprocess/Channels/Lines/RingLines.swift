@@ -1,5 +1,6 @@
 import CInterprocess
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// The word before each piece of a message in a ring: the ``Fragment`` it is in the lowest byte, and the length of the
@@ -100,7 +101,7 @@ final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
 
   func peerEnded() {
     // Closed or dead, it receives no more; what this side then throws is for `peer` to say.
-    if peer.state != .lives { interrupter.peerDied() }
+    if peer.receiverState != .lives { interrupter.peerDied() }
   }
 }
 
@@ -113,6 +114,8 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
   private let peer: PeerLife
   private var buffer = MessageBuffer()
   private var total: Int?
+  /// Whether the pieces that come belong to a message that was refused.
+  private var isSkipping = false
 
   init(_ consumer: consuming RingConsumer, _ peer: PeerLife) {
     interrupter = consumer.interrupter
@@ -153,9 +156,10 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
     let head = RingPieceHead(word: consumer.nextWord)
     switch head.kind {
     case .whole, .first:
-      guard head.total <= UInt64(limit) else { throw .tooLarge(head.total, limit: limit, "announced") }
+      guard head.total <= UInt64(limit) else { throw refuse(head, limit: limit) }
       buffer.removeAll()
-      total = Int(head.total)
+      (total, isSkipping) = (Int(head.total), false)
+    case .more where isSkipping: return consumer.consume()
     case .more: break
     case .wake, nil: throw malformed
     }
@@ -169,6 +173,14 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
       throw ChannelError(error)
     }
     consumer.consume()
+  }
+
+  /// Takes a message out that is too large: the next one can come, and the sender of this one does not wait for ever.
+  @inline(never)
+  private func refuse(_ head: RingPieceHead, limit: Int) -> ChannelError {
+    (total, isSkipping) = (nil, head.kind == .first)
+    consumer.consume()
+    return .tooLarge(head.total, limit: limit, "announced")
   }
 
   private var malformed: ChannelError {
@@ -209,7 +221,8 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
   func close() { consumer.close() }
 
   func peerEnded() {
-    if peer.state == .died { interrupter.peerDied() }
+    // A peer that says goodbye has closed its ring before, and that is the end; one that has not is as good as dead.
+    if peer.state != .lives { interrupter.peerDied() }
   }
 }
 
@@ -229,8 +242,14 @@ extension RingProducer {
 
 extension RingConsumer {
   /// The word that the next message begins with, copied: it has at least 8 bytes.
+  ///
+  /// Atomic, so that the compiler reads it once: what is checked is what is used.
   @inline(__always)
-  fileprivate var nextWord: UInt64 { nextMessage.withUnsafeBytes { $0.load(as: UInt64.self) } }
+  fileprivate var nextWord: UInt64 {
+    nextMessage.withUnsafeBytes { bytes in
+      bytes.baseAddress.map { $0.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed) } ?? 0
+    }
+  }
 
   /// Copies what follows the next message's word into `room`, which is as large.
   @inline(__always)

@@ -16,6 +16,8 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   /// The message that is too long for reading ahead, and what its head says.
   private var long = MessageBuffer()
   private var head: StreamFrame.Head?
+  /// How much of a message that was refused has not come yet.
+  private var refused: UInt64 = 0
   /// What arrived and has not been claimed by a message's head yet, or by the receiver.
   private var received: ReceivedDescriptors
   private var claimed = 0
@@ -38,7 +40,8 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     var stride = Stride()
     if head == nil { forgetLast() }
     while true {
-      if let message = try takeMessage(limit: limit) { return .message(message) }
+      if refused > 0 { passRefused() }
+      if refused == 0, let message = try takeMessage(limit: limit) { return .message(message) }
       if isBetweenMessages { forgetUnclaimed() }
       switch try read(mayBlock: mayBlock) {
       case .success(0) where isBetweenMessages: return .end
@@ -54,7 +57,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     }
   }
 
-  private var isBetweenMessages: Bool { head == nil && aheadRange.isEmpty }
+  private var isBetweenMessages: Bool { head == nil && aheadRange.isEmpty && refused == 0 }
 
   /// The descriptors of the last message that nobody took are closed.
   private func forgetLast() {
@@ -75,7 +78,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   private func takeMessage(limit: Int) throws(ChannelError) -> UnsafeRawBufferPointer? {
     if head == nil {
       guard let next = try StreamFrame.head(of: UnsafeRawBufferPointer(rebasing: ahead[aheadRange])) else { return nil }
-      guard next.byteCount <= UInt64(limit) else { throw .tooLarge(next.byteCount, limit: limit, "announced") }
+      guard next.byteCount <= UInt64(limit) else { throw refuse(next, limit: limit) }
       guard Int(next.descriptors) <= received.count + received.surplus else {
         throw ChannelError(.malformedMessage, "a message claims \(next.descriptors) descriptors that did not come")
       }
@@ -96,6 +99,20 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     guard long.count == size else { return nil }
     finish(head)
     return long.bytes
+  }
+
+  /// A message that is too large goes as it comes, and the next one can be received.
+  private func refuse(_ head: StreamFrame.Head, limit: Int) -> ChannelError {
+    aheadRange = (aheadRange.lowerBound + head.headSize)..<aheadRange.upperBound
+    refused = head.byteCount
+    for _ in 0..<head.descriptors { _ = received.takeFirst() }
+    return .tooLarge(head.byteCount, limit: limit, "announced")
+  }
+
+  private func passRefused() {
+    let count = Int(min(refused, UInt64(aheadRange.count)))
+    aheadRange = (aheadRange.lowerBound + count)..<aheadRange.upperBound
+    refused -= UInt64(count)
   }
 
   private func finish(_ head: StreamFrame.Head) {
@@ -144,6 +161,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
       let number = descriptor.release().rawValue
       taken.adopt(CollectionOfOne(number))
     }
+    if isBetweenMessages { forgetUnclaimed() }
   }
 
   func waitForMessage(by deadline: Deadline) throws(ChannelError) {

@@ -116,9 +116,14 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
 
   func close(whileReceiving isReceiving: Bool) {
     // Whoever still has something to receive removes the queue. There may be nobody any more, or somebody who is killed
-    // before coming to it: so this side does where nothing is left, and to the receiver that is the end.
+    // before coming to it: so this side does where nothing is left, and to the receiver that is the end; or else once
+    // the receiver has gone, if this process lives to see it.
     peer.look()
-    if peer.state != .lives || isEmpty { msgctl(id, IPC_RMID, nil) }
+    if peer.receiverState != .lives || isEmpty {
+      msgctl(id, IPC_RMID, nil)
+    } else {
+      peer.whenPeerHasGone { [id] in msgctl(id, IPC_RMID, nil) }
+    }
   }
 
   /// Whether everything sent was received.
@@ -127,7 +132,10 @@ final class SystemVQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
     return msgctl(id, IPC_STAT, &status) == 0 && status.msg_qnum == 0
   }
 
-  func peerEnded() { msgctl(id, IPC_RMID, nil) }
+  func peerEnded() {
+    // A peer that sends nothing more may be receiving still.
+    if peer.receiverState != .lives { msgctl(id, IPC_RMID, nil) }
+  }
 }
 
 /// Messages coming out of a System V queue.

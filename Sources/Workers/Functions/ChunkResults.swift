@@ -1,0 +1,88 @@
+import Interprocess
+
+/// What became of the elements of a chunk: the outputs of those that succeeded, in order, and the errors of the others.
+struct ChunkResults<Output: Codable & Sendable> {
+  private(set) var outputs: [Output]
+  /// Their indices rise.
+  private(set) var failures: [(index: Int, error: any Error)]
+
+  init(_ outputs: [Output], _ failures: [(index: Int, error: any Error)]) {
+    self.outputs = outputs
+    self.failures = failures
+  }
+
+  /// Writes it as the answer to a call.
+  consuming func reply(to call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
+    do {
+      try write(call, reply)
+    } catch {
+      failWhatDoesNotEncode()
+      try write(call, reply)
+    }
+  }
+
+  private func write(_ call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
+    let passed = PassedDescriptors()
+    var frame: [UInt8] = []
+    frame.reserveCapacity(32 + outputs.count * MemoryLayout<Output>.stride)
+    frame.append(littleEndian: UInt64(failures.count))
+    for (index, error) in failures {
+      frame.append(littleEndian: UInt64(index))
+      WireError.append(error, to: &frame)
+    }
+    try frame.append(part: outputs, passed)
+    reply.setResult(frame, passed, call)
+  }
+
+  /// One output that does not encode is that element's failure.
+  private mutating func failWhatDoesNotEncode() {
+    var encoded: [Output] = []
+    var failed = failures[...]
+    var all: [(index: Int, error: any Error)] = []
+    var index = 0
+    for output in outputs {
+      while let next = failed.first, next.index == index {
+        all.append(failed.removeFirst())
+        index += 1
+      }
+      do {
+        _ = try CBOREncoder(PassedDescriptors()).encode(output)
+        encoded.append(output)
+      } catch {
+        all.append((index, error))
+      }
+      index += 1
+    }
+    outputs = encoded
+    failures = all + failed
+  }
+
+  /// Reads what a worker wrote about `count` elements.
+  init(_ reply: CallReply, count: Int) throws {
+    var reader = try reply.reader()
+    var failures: [(index: Int, error: any Error)] = []
+    for _ in 0..<(try reader.number()) {
+      let index = try reader.number()
+      guard index < UInt64(count), failures.last.map({ $0.index < Int(index) }) ?? true else {
+        throw FrameReader.Malformed()
+      }
+      failures.append((Int(index), try WireError.read(&reader)))
+    }
+    self.failures = failures
+    outputs = try reader.value([Output].self, reply.arrived)
+    guard outputs.count + failures.count == count else { throw FrameReader.Malformed() }
+  }
+
+  /// The results in the order of their elements.
+  func visit(_ body: (Result<Output, any Error>) -> Void) {
+    var failed = failures[...]
+    var succeeded = outputs[...]
+    for index in 0..<(outputs.count + failures.count) {
+      if let next = failed.first, next.index == index {
+        body(.failure(failed.removeFirst().error))
+      } else if let output = succeeded.popFirst() {
+        body(.success(output))
+      }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import Interprocess
+import Synchronization
+
+/// A function as a worker finds it, by name.
+struct FoundFunction: Sendable {
+  /// What it needs of the worker.
+  struct Place {
+    let call: UInt64
+    let arena: WorkerArena
+    let control: WorkerControl
+    /// Where it says which element it is at.
+    let mark: UnsafePointer<Atomic<UInt64>>
+  }
+
+  /// In place of an element: none is being computed, since inputs are still being decoded, or results encoded.
+  static let noElement = UInt64.max
+
+  private let body: @Sendable (_ frame: FrameReader, Place, WorkerResultHandler.Reply) async throws -> Void
+
+  /// - Returns: `nil` when there is no such function in this program.
+  init?(named name: String) {
+    guard let type = _typeByName(name) as? any WorkerFunction.Type else { return nil }
+    self.init(type)
+  }
+
+  private init<Function: WorkerFunction>(_: Function.Type) {
+    body = { frame, place, reply in
+      place.mark.pointee.store(Self.noElement, ordering: .relaxed)
+      var chunk = WorkerChunk<Function>(try Self.inputs(Function.self, frame, place), mark: place.mark)
+      await Function._call(&chunk)
+      place.mark.pointee.store(Self.noElement, ordering: .relaxed)
+      try ChunkResults(chunk.outputs, chunk.failures).reply(to: place.call, reply)
+    }
+  }
+
+  /// Arrays come one by one, since each may lie in the arena.
+  private static func inputs<Function: WorkerFunction>(
+    _: Function.Type, _ frame: FrameReader, _ place: Place
+  ) throws -> [Function.Input] {
+    var frame = frame
+    let count = try frame.number()
+    let arrived = count == 0 ? nil : try place.control.descriptors(of: place.call, count: Int(clamping: count))
+    guard Function.Input.self is any PlainArray.Type else { return try frame.rest([Function.Input].self, arrived) }
+    var inputs: [Function.Input] = []
+    while !frame.isAtEnd { inputs.append(try frame.argument(Function.Input.self, place.arena, arrived)) }
+    return inputs
+  }
+
+  /// Computes the elements of a chunk, and leaves what to answer in `reply`.
+  func run(_ frame: FrameReader, _ place: Place, _ reply: WorkerResultHandler.Reply) async throws {
+    try await body(frame, place, reply)
+  }
+}

@@ -1,0 +1,109 @@
+import Glibc
+import Interprocess
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A side that does with its descriptors what no channel does.
+@Suite("A channel with a hostile other side", .blocking)
+struct ChannelHostileTests {
+  @Test("over a ring, a goodbye without an end of the ring is a death", arguments: ["blocking", "async"])
+  func goodbye(_ form: String) async throws {
+    var pair = try Channel.pair(over: .ring)
+    let theirs = try pair.takeFirst()
+    let channel = try Channel(pair.takeSecond())
+    let receiver = Background { try channel.receive() }
+    // The first descriptor is the socket by which each side knows that the other lives.
+    let life = dup(try #require(theirs.fileDescriptors.first).rawValue)
+    #expect(write(life, "1", 1) == 1)
+    leave(theirs)
+    close(life)
+    let error = #expect(throws: ChannelError.self) {
+      if form == "blocking" { _ = try receiver.value(timeout: generous) }
+      if form == "async" { _ = try channel.receive(timeout: generous) }
+    }
+    #expect(error?.code == .peerDied)
+  }
+
+  @Test("counters of a file that the other side has made block, and filled, keep nobody waiting")
+  func counters() async throws {
+    var pair = try Channel.pair(over: .file)
+    let first = try Channel(pair.takeFirst())
+    let theirs = try pair.takeSecond()
+    for counter in theirs.fileDescriptors.suffix(2) {
+      let flags = fcntl(counter.rawValue, F_GETFL)
+      #expect(fcntl(counter.rawValue, F_SETFL, flags & ~O_NONBLOCK) == 0)
+    }
+    let sender = Background {
+      do throws(ChannelError) {
+        try first.send(patterned(3_000_000, 1), timeout: .milliseconds(50))
+        return false
+      } catch { return error.isTimeout }
+    }
+    #expect(try sender.value())
+    // From here on adding to them waits. That they are told of the end must not.
+    for counter in theirs.fileDescriptors.suffix(2) {
+      #expect(fcntl(counter.rawValue, F_SETFL, O_NONBLOCK) == 0)
+      var (most, old) = (UInt64.max - 1, UInt64(0))
+      _ = read(counter.rawValue, &old, 8)
+      #expect(write(counter.rawValue, &most, 8) == 8)
+      #expect(fcntl(counter.rawValue, F_SETFL, 0) == 0)
+    }
+    leave(theirs)
+    // The thread that watches descriptors for everybody goes on.
+    let others = try Ends(.ring)
+    for _ in 0..<10 {
+      await #expect(throws: ChannelError.self) { try await others.first.receive(timeout: .milliseconds(10)) }
+    }
+  }
+
+  @Test("a bell that rings without end does not stretch a deadline")
+  func bell() async throws {
+    let memory = try Ring.create(capacity: 1024, count: 2)
+    let bell = try EventCounter()
+    let copy = EventCounter(adopting: OwnedDescriptor(adopting: dup(bell.descriptor.rawValue)))
+    var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: 1024, count: 1, bell: bell)
+    var consumer = try RingConsumer(attachingTo: memory.mapping, at: Ring.byteCount(capacity: 1024), bell: copy)
+    let number = dup(bell.descriptor.rawValue)
+    let hasFinished = Flag()
+    let ringing = Background {
+      var one: UInt64 = 1
+      // Bounded, so that a deadline which is stretched is a test that fails.
+      let end = ContinuousClock.now + generous
+      while !hasFinished.isSet, ContinuousClock.now < end {
+        _ = write(number, &one, 8)
+        usleep(20)
+      }
+      close(number)
+      return hasFinished.isSet
+    }
+    #expect(receiveBlocking(&mailbox) == .timedOut)
+    do {
+      _ = try await mailbox.receive(timeout: .milliseconds(50))
+      Issue.record("it came")
+    } catch { #expect((error as? InterprocessError)?.isTimeout == true) }
+    do {
+      _ = try await consumer.receive(timeout: .milliseconds(50))
+      Issue.record("it came")
+    } catch { #expect((error as? InterprocessError)?.isTimeout == true) }
+    hasFinished.set()
+    #expect(try ringing.value(timeout: generous))
+  }
+}
+
+private final class Flag: Sendable {
+  private let value = Atomic(false)
+  var isSet: Bool { value.load(ordering: .relaxed) }
+  func set() { value.store(true, ordering: .relaxed) }
+}
+
+/// Not in a task's function, which has the other form.
+private func receiveBlocking(_ mailbox: inout RingMailbox) -> Errno? {
+  do throws(InterprocessError) {
+    _ = try mailbox.receive(timeout: .milliseconds(50))
+    return nil
+  } catch { return error.errno }
+}
+
+private func leave(_ end: consuming ChannelEndpoint) { _ = end.isFirst }

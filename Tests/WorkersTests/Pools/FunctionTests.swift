@@ -1,0 +1,68 @@
+import Interprocess
+import TestSupport
+import Testing
+import WorkerPrograms
+import Workers
+
+@Suite("Functions without state", .serialized)
+struct FunctionTests {
+  @Test(
+    "an element that fails anywhere on its way fails alone",
+    arguments: [
+      Fragile.Place.encodedHere, .decodedThere, .crashesDecodedThere, .encodedThere, .crashesEncodedThere, .decodedHere,
+    ])
+  func fragile(_ place: Fragile.Place) async throws {
+    try await withWorkerPool(count: 2) { pool in
+      // Chunks of many elements by now.
+      _ = try await pool.map(Travel.self, (0..<2000).map { Fragile($0) })
+      var inputs = (0..<1000).map { Fragile($0) }
+      inputs[600].place = place
+      let outcomes = try await pool.outcomes(of: Travel.self, inputs)
+      #expect(outcomes.count == 1000)
+      for (index, outcome) in outcomes.enumerated() {
+        switch outcome {
+        case .success(let output): #expect(output.number == index && index != 600)
+        case .failure(let error):
+          #expect(index == 600, "\(index): \(error)")
+          #expect((error is WorkerCrash) == (place == .crashesDecodedThere || place == .crashesEncodedThere))
+        }
+      }
+    }
+  }
+
+  @Test("a deadline costs the element that misses it, and no other of its chunk")
+  func deadline() async throws {
+    try await withWorkerPool(count: 1) { pool in
+      _ = try await pool.map(Travel.self, (0..<2000).map { Fragile($0) })
+      var inputs = (0..<100).map { Fragile($0) }
+      inputs[60].place = .slow
+      let outcomes = try await pool.outcomes(of: Travel.self, inputs, options: .init(deadline: .milliseconds(300)))
+      for (index, outcome) in outcomes.enumerated() {
+        switch outcome {
+        case .success(let output): #expect(output.number == index && index != 60)
+        case .failure(let error): #expect(index == 60 && error is CallDeadlineExceeded, "\(index): \(error)")
+        }
+      }
+    }
+  }
+
+  @Test("shared arrays are inputs and outputs")
+  func sharedArrays() async throws {
+    try await withWorkerPool(count: 2) { pool in
+      let arrays = try (0..<40).map { try SharedArray(repeating: Double($0), count: 10) }
+      let same = try await pool.map(DoubleShared.self, arrays)
+      #expect(arrays.map { $0[9] } == (0..<40).map { Double(2 * $0) })
+      #expect(same.map { $0[0] } == arrays.map { $0[0] })
+    }
+  }
+
+  @Test("a pool that lets few calls wait computes all elements")
+  func shortQueue() async throws {
+    var configuration = WorkerPoolConfiguration(count: 4)
+    configuration.queueLimit = 1
+    try await withWorkerPool(configuration: configuration) { pool in
+      let squares = try await pool.map(Square.self, 0..<1000)
+      #expect(squares == (0..<1000).map { $0 * $0 })
+    }
+  }
+}
