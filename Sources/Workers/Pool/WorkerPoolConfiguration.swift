@@ -1,3 +1,4 @@
+import Glibc
 public import Interprocess
 
 #if Logging
@@ -53,12 +54,15 @@ public struct WorkerPoolConfiguration: Sendable {
   public var queueLimit: Int?
 
   /// The longest call and the longest result in bytes, large arrays and shared ones not counted. A call beyond it fails,
-  /// and so does one whose result is; a worker that announces more than that is killed. Unless set, nothing limits it but
-  /// memory.
-  public var maximumMessageSize: Int = Self.anyMessageSize
+  /// and so does one whose result is; a worker that announces more than that is killed. Unless set, the machine's memory
+  /// is the limit: a message that has no room in it is none.
+  public var maximumMessageSize: Int = Self.physicalMemory
 
-  /// More than any process can have: what announces more is no message.
-  static let anyMessageSize = 1 << 47
+  /// The machine's memory in bytes.
+  static let physicalMemory: Int = {
+    let (bytes, isOverflow) = sysconf(CInt(_SC_PHYS_PAGES)).multipliedReportingOverflow(by: Mapping.pageSize)
+    return bytes > 0 && !isOverflow ? bytes : 1 << 47
+  }()
 
   /// Limits of each worker process.
   public var limits = WorkerLimits()
