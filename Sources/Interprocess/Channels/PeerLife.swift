@@ -19,6 +19,8 @@ final class PeerLife: Sendable {
   private struct Watching: ~Copyable {
     var socket: OwnedDescriptor
     var id: UInt64?
+    /// Nobody shall be told any more.
+    var isOver = false
     /// Bytes that have come.
     var said = 0
     /// What is to be done once the peer has gone, though nobody uses this side any more.
@@ -54,7 +56,7 @@ final class PeerLife: Sendable {
 
   private func watch(by reactor: Reactor, _ handler: @escaping @Sendable () -> Void) {
     watching.withLock { watching in
-      if watching.socket.isClosed || hasGone.load(ordering: .acquiring) { return }
+      if watching.isOver || hasGone.load(ordering: .acquiring) { return }
       watching.id = reactor.watch(watching.socket.rawValue) { [weak self] outcome in
         guard let self, case .success = outcome else { return }
         self.look()
@@ -153,7 +155,11 @@ final class PeerLife: Sendable {
   }
 
   private func stopWatching() {
-    guard let id = watching.withLock({ $0.id.take() }) else { return }
+    let id = watching.withLock { watching -> UInt64? in
+      watching.isOver = true
+      return watching.id.take()
+    }
+    guard let id else { return }
     (try? Reactor.shared())?.unwatch(id)
   }
 

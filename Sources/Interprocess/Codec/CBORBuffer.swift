@@ -1,9 +1,9 @@
 /// Bytes that grow at the end. Arrays that are large are only noted, and copied once, into the caller's buffer.
 final class CBORBuffer {
-  private(set) var base: UnsafeMutableRawPointer
-  private(set) var count = 0
-  private var capacity: Int
-  private var attachments: [Attachment] = []
+  @exclusivity(unchecked) private(set) var base: UnsafeMutableRawPointer
+  @exclusivity(unchecked) private(set) var count = 0
+  @exclusivity(unchecked) private var capacity: Int
+  @exclusivity(unchecked) private var attachments: [Attachment] = []
 
   /// Bytes that belong before `position`.
   private struct Attachment {

@@ -1,17 +1,21 @@
 /// The bytes of one message while it is decoded. Every place is checked against their end, whoever names it.
+///
+/// One caller at a time uses it, and all that belongs to the decoding or the encoding of one value. None of it calls a
+/// value's own code while it changes a property. So the properties are not checked for that at run time, each time they
+/// are touched: it took a quarter of all the time.
 final class CBORReader {
   let limits: CBORDecoder.Limits
   let userInfo: [CodingUserInfoKey: any Sendable]
   let shortcuts = CBORShortcuts.shared
-  private var base: UnsafeRawPointer?
-  private(set) var count: Int
+  @exclusivity(unchecked) private var base: UnsafeRawPointer?
+  @exclusivity(unchecked) private(set) var count: Int
   /// Keeps the bytes where they are not the caller's.
   private let owner: CBORBuffer?
   /// Where in the caller's bytes these come from, if they are not the caller's.
   private let origin: Int?
   /// Scopes that are not in use, for the next value.
-  var freeScopes: [DecodingScope] = []
-  private var skipped: [CBORElements] = []
+  @exclusivity(unchecked) var freeScopes: [DecodingScope] = []
+  @exclusivity(unchecked) private var skipped: [CBORElements] = []
 
   init(_ bytes: UnsafeRawBufferPointer, limits: CBORDecoder.Limits, userInfo: [CodingUserInfoKey: any Sendable]) {
     base = bytes.baseAddress

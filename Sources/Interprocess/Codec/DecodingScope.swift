@@ -4,22 +4,22 @@
 /// and what nobody asked for is skipped, and checked, at the end.
 final class DecodingScope {
   let reader: CBORReader
-  private var parent: DecodingScope?
-  private var key = CBORPathKey.none
+  @exclusivity(unchecked) private var parent: DecodingScope?
+  @exclusivity(unchecked) private var key = CBORPathKey.none
   /// How many arrays and maps are around this value.
-  private(set) var depth = 0
+  @exclusivity(unchecked) private(set) var depth = 0
   /// Where the value is, tags included.
-  private(set) var position = 0
+  @exclusivity(unchecked) private(set) var position = 0
   /// Where it is over, once that is known.
-  private var end: Int?
+  @exclusivity(unchecked) private var end: Int?
 
-  private(set) var hasMap = false
+  @exclusivity(unchecked) private(set) var hasMap = false
   /// The keys read so far, once the value was asked to be a map; kept when the scope is recycled.
   let map = MapIndex()
   /// How far the value was read as an array.
-  var elements: CBORElements?
+  @exclusivity(unchecked) var elements: CBORElements?
   /// What the elements are read from where they are no plain array here.
-  private(set) var elementReader: CBORReader?
+  @exclusivity(unchecked) private(set) var elementReader: CBORReader?
 
   init(_ reader: CBORReader) { self.reader = reader }
 

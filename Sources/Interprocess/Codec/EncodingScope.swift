@@ -18,22 +18,22 @@ final class EncodingScope {
   }
 
   let state: EncodingState
-  var buffer: CBORBuffer
-  private var parent: EncodingScope?
-  private var key = CBORPathKey.none
+  @exclusivity(unchecked) var buffer: CBORBuffer
+  @exclusivity(unchecked) private var parent: EncodingScope?
+  @exclusivity(unchecked) private var key = CBORPathKey.none
   /// How many arrays and maps are around this value.
-  private var depth = 0
+  @exclusivity(unchecked) private var depth = 0
   /// The type being encoded, where there is one.
-  private var type: Any.Type?
+  @exclusivity(unchecked) private var type: Any.Type?
 
-  private var shape = Shape.nothing
-  private var condition = Condition.open
+  @exclusivity(unchecked) private var shape = Shape.nothing
+  @exclusivity(unchecked) private var condition = Condition.open
   /// Where the head is, in the buffer.
-  private var start = 0
-  private(set) var count = 0
-  private var deferred: [(position: Int, scope: EncodingScope)] = []
+  @exclusivity(unchecked) private var start = 0
+  @exclusivity(unchecked) private(set) var count = 0
+  @exclusivity(unchecked) private var deferred: [(position: Int, scope: EncodingScope)] = []
   /// What went wrong in a call that cannot throw.
-  private var fault: String?
+  @exclusivity(unchecked) private var fault: String?
 
   init(_ state: EncodingState, _ buffer: CBORBuffer) {
     self.state = state

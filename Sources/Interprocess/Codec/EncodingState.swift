@@ -3,9 +3,9 @@ final class EncodingState {
   let maximumDepth: Int
   let userInfo: [CodingUserInfoKey: any Sendable]
   let shortcuts = CBORShortcuts.shared
-  private var freeScopes: [EncodingScope] = []
+  @exclusivity(unchecked) private var freeScopes: [EncodingScope] = []
   /// Scopes that refer to others that refer to them.
-  private var scopesWithDeferred: [EncodingScope] = []
+  @exclusivity(unchecked) private var scopesWithDeferred: [EncodingScope] = []
 
   init(maximumDepth: Int, userInfo: [CodingUserInfoKey: any Sendable]) {
     self.maximumDepth = maximumDepth

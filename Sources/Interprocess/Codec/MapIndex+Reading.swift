@@ -6,6 +6,8 @@ extension MapIndex {
   ///
   /// - Returns: `false` at the end of the map.
   func readEntry(_ reader: CBORReader) throws(CBORFault) -> Bool {
+    // A copy, put back behind each entry: what throws throws again when it is asked for again.
+    var elements = elements
     // The last key's value is passed only now: mostly it has been decoded by then, and its end is known.
     if elements.index & 1 == 1, let last = entries.last {
       elements.position = lastEnd < 0 ? try reader.skip(last.value, depth: depth) : lastEnd
@@ -14,7 +16,8 @@ extension MapIndex {
     while try !elements.isAtEnd(reader) {
       let start = elements.position
       guard let entry = try readKey(reader, at: start) else {
-        try passStrangeEntry(reader)
+        try passStrangeEntry(of: &elements, reader)
+        self.elements = elements
         continue
       }
       if isKnown(entry, reader) { throw .corrupted("a map has the same key twice", at: start) }
@@ -25,13 +28,15 @@ extension MapIndex {
       lastEnd = -1
       elements.position = entry.value
       elements.advance()
+      self.elements = elements
       return true
     }
+    self.elements = elements
     return false
   }
 
   /// Goes behind a key that no `CodingKey` can be, and its value: nobody will ask for it.
-  private func passStrangeEntry(_ reader: CBORReader) throws(CBORFault) {
+  private func passStrangeEntry(of elements: inout CBORElements, _ reader: CBORReader) throws(CBORFault) {
     let value = try reader.skip(elements.position, depth: depth)
     let end = try reader.skip(value, depth: depth)
     elements.advance()

@@ -21,16 +21,16 @@ final class MapIndex {
     let kind: Kind
   }
 
-  var entries: ContiguousArray<Entry> = []
-  var elements = CBORElements(position: 0, remaining: 0, isIndefinite: false, isMap: true)
-  private(set) var depth = 0
-  var gathered: [CBORBytes] = []
+  @exclusivity(unchecked) var entries: ContiguousArray<Entry> = []
+  @exclusivity(unchecked) var elements = CBORElements(position: 0, remaining: 0, isIndefinite: false, isMap: true)
+  @exclusivity(unchecked) private(set) var depth = 0
+  @exclusivity(unchecked) var gathered: [CBORBytes] = []
   /// The next entry that somebody is expected to ask for.
-  private var expected = 0
+  @exclusivity(unchecked) private var expected = 0
   /// Where the value of the last entry is over; -1 where nobody has looked.
-  var lastEnd = -1
+  @exclusivity(unchecked) var lastEnd = -1
   /// Where the entries with a hash begin, once there are too many to look at each.
-  var firstByHash: [Int: Int32] = [:]
+  @exclusivity(unchecked) var firstByHash: [Int: Int32] = [:]
   /// Above this number of keys they are looked up by hash, since whoever sent them may have sent a million.
   static let mostScanned = 16
   /// The memory that emptying a dictionary keeps has to be cleared, for each small map after a large one.
