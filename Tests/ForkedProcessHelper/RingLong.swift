@@ -9,7 +9,7 @@ func ringLong(_ arguments: [String]) throws {
   while ContinuousClock.now < end {
     RingMessage.seed = seed &+ rounds
     rounds += 1
-    messages += try ringStress(messages: 200_000)
+    messages += try ringStress(messages: 50_000)
   }
   say("\(messages) messages in \(rounds) rounds, seed \(seed)")
 }
