@@ -129,7 +129,7 @@ private nonisolated(nonsending) func giveOthersATurn() async throws {
 
 extension Error {
   /// The same error, a channel's if it was a system call's.
-  fileprivate var asChannelError: any Error {
+  var asChannelError: any Error {
     (self as? InterprocessError).map(ChannelError.init) ?? self
   }
 }

@@ -127,6 +127,11 @@ extension PoolCore {
     guard let call else { return }
     // Its end is on the way to the machine.
     guard let worker else { return feed(.notBegun(workerID, id)) }
+    if !worker.state.withLock({ $0.isRead }), !isQuiet(worker) {
+      worker.state.withLock { $0.isRead = true }
+      feed(.notBegun(workerID, id))
+      return endReading(worker, isViolation: true)
+    }
     call.noteSending(attempt)
     let isRead = worker.state.withLock { worker in
       worker.call = id

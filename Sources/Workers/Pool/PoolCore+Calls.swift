@@ -8,6 +8,10 @@ extension PoolCore: WorkerCaller {
   /// How long a caller looks for its reply before it suspends: suspending and waking costs as much.
   private static let longestLook = Duration.microseconds(50)
 
+  /// How long a worker may pause in the middle of a message, where the grace period is shorter: it may have to wait for a
+  /// processor.
+  private static let leastPatience = Duration.milliseconds(500)
+
   func call(
     _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
   ) async throws -> CallReply {
@@ -119,9 +123,12 @@ extension PoolCore: WorkerCaller {
   }
 
   private func read(_ worker: PooledWorker) async {
+    let patience = max(configuration.gracePeriod, Self.leastPatience)
     while true {
       do {
-        guard let frame = try await worker.channel.receive() else { return endReading(worker, isViolation: false) }
+        guard let frame = try await worker.channel.receive(pausingAtMost: patience) else {
+          return endReading(worker, isViolation: false)
+        }
         guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
       } catch {
         let error = error as? ChannelError
@@ -137,8 +144,18 @@ extension PoolCore: WorkerCaller {
     }
   }
 
+  /// Whether a worker that has no call has sent nothing since its last reply, as it should. Nobody may be reading it.
+  func isQuiet(_ worker: PooledWorker) -> Bool {
+    do {
+      return try worker.channel.tryReceive() == nil && !worker.channel.hasPartOfMessage
+    } catch {
+      // Another end is seen by the one who reads next.
+      return error.code != .malformedMessage && error.code != .messageTooLarge
+    }
+  }
+
   /// The channel is at its end, or what comes from it is worth nothing. `isRead` stays: there is nothing more to read.
-  private func endReading(_ worker: PooledWorker, isViolation: Bool) {
+  func endReading(_ worker: PooledWorker, isViolation: Bool) {
     worker.note(isViolation ? .protocolViolation : .closedChannel)
     worker.state.withLock { $0.isAtEnd = true }
     if finish(worker) { return }
@@ -189,8 +206,11 @@ extension PoolCore: WorkerCaller {
       guard leases != nil else { return false }
       state.withLock { $0.calls[id] }?.keep(CallReply(frame: frame, arrived: arrived))
       recycleIfDue(worker)
+      // After its reply it has nothing more to say. This one counts, but it gets no other call.
+      let isQuiet = !worker.channel.hasPartOfMessage
+      if !isQuiet { feed(.channelEnded(worker.id)) }
       feed(.reply(worker.id, id))
-      return true
+      return isQuiet
     case .call, .function: return false
     }
   }

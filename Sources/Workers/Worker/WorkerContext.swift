@@ -1,4 +1,5 @@
 import Interprocess
+import Synchronization
 
 /// What code that runs in a worker knows of the call it serves.
 public struct WorkerContext: Sendable {
@@ -10,17 +11,31 @@ public struct WorkerContext: Sendable {
   package let call: UInt64
   /// Package: tests have workers send what no worker sends.
   package let send: @Sendable ([UInt8]) throws -> Void
+  let current: CurrentCall
+
+  /// The call that a worker has, as long as it may report.
+  final class CurrentCall: Sendable {
+    /// Held while a report is sent: none comes after its call's reply.
+    private let call = Mutex<UInt64?>(nil)
+
+    func set(_ new: UInt64?) { call.withLock { $0 = new } }
+
+    func ifCurrent(_ asked: UInt64, _ body: () throws -> Void) rethrows {
+      try call.withLock { if $0 == asked { try body() } }
+    }
+  }
 
   /// Tells the caller something while the call runs: how far it has come, for instance. It waits while the caller is slow.
   ///
-  /// Outside a worker, and where the caller does not listen, it does nothing. The caller listens by
+  /// Outside a worker, when the call has been answered (in a task that it left behind), and where the caller does not
+  /// listen, it does nothing. The caller listens by
   /// ``WorkerPool/run(reports:options:onReport:_:)``.
   ///
   /// - Throws: `EncodingError`; `ChannelError` when the caller has gone.
   public static func report(_ value: some Encodable & Sendable) throws {
-    guard let current else { return }
-    var frame = Frame.begin(.report, current.call)
+    guard let context = Self.current else { return }
+    var frame = Frame.begin(.report, context.call)
     try CBOREncoder().encode(value, into: &frame)
-    try current.send(frame)
+    try context.current.ifCurrent(context.call) { try context.send(frame) }
   }
 }

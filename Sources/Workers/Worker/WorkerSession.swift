@@ -14,6 +14,7 @@ final class WorkerSession: Sendable {
   private let journal: WorkerJournal
   private let setup: WorkerSetup
   private let loop = LoopExecutor()
+  private let current = WorkerContext.CurrentCall()
   private let running = Mutex(Running())
   private let functions = Mutex<[String: FoundFunction]>([:])
   /// What the status page names.
@@ -124,7 +125,8 @@ final class WorkerSession: Sendable {
     status.set(.state, StatusPage.State.busy.rawValue, slot: setup.slot)
     let reply = WorkerResultHandler.Reply()
     let isDone = DoneFlag()
-    let context = WorkerContext(call: call) { [channel] in try channel.send($0) }
+    let context = WorkerContext(call: call, send: { [channel] in try channel.send($0) }, current: current)
+    current.set(call)
     let task = Task(executorPreference: loop) { [loop] in
       await WorkerContext.$task.withValue(context) { await body(reply) }
       isDone.set()
@@ -137,6 +139,7 @@ final class WorkerSession: Sendable {
     }
     if isCancelled { task.cancel() }
     loop.run { isDone.isSet }
+    current.set(nil)
     running.withLock { $0.task = nil }
     refuseIfTooLarge(reply, call)
     status.add(.callsDone, 1, slot: setup.slot)

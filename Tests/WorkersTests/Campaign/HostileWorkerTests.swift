@@ -25,6 +25,14 @@ struct HostileWorkerTests {
     #expect(facts.contains { $0.hasPrefix("outcome: crash ") }, "\(facts)")
   }
 
+  @Test(
+    "that sends half a message costs its call, though that has no deadline", .queues(4),
+    arguments: [Mechanism.pipe, .namedPipe, .socketPair, .unixSocket])
+  func halfMessage(_ mechanism: Mechanism) throws {
+    let facts = try facts(mechanism.rawValue, Hostility.halfMessage.rawValue)
+    #expect(facts.contains { $0.hasPrefix("outcome: crash ") }, "\(facts)")
+  }
+
   @Test("that answers again and again is heard once", .queues(4), arguments: WorkerPoolTests.mechanisms)
   func repeatedReply(_ mechanism: Mechanism) throws {
     let facts = try facts(mechanism.rawValue, Hostility.repeatedReply.rawValue)

@@ -30,6 +30,17 @@ distributed actor Mischief: WorkerActor {
     }
   }
 
+  /// Leaves a task behind that reports.
+  distributed func leaveReporter() -> Int32 {
+    Task { @concurrent in
+      for count in 0..<100 {
+        try WorkerContext.report(count)
+        try await Task.sleep(for: .microseconds(500))
+      }
+    }
+    return getpid()
+  }
+
   distributed func sleep(milliseconds: Int) async throws -> Int32 {
     try await Task.sleep(for: .milliseconds(milliseconds))
     return getpid()

@@ -169,6 +169,17 @@ struct PoolMisfortuneTests {
     }
   }
 
+  @Test("a task that a call has left behind may report, and its worker lives")
+  func strayReports() async throws {
+    try await withWorkerPool(of: Mischief.self, configuration: Self.configuration()) { pool in
+      let process = try await pool.run { try await $0.leaveReporter() }
+      for _ in 0..<20 {
+        let same = try await pool.run { try await $0.sleep(milliseconds: 2) }
+        #expect(process == same)
+      }
+    }
+  }
+
   @Test("calls that crash their workers do not end the pool, however many they are")
   func manyCrashes() async throws {
     try await withWorkerPool(of: Mischief.self, count: 2) { pool in

@@ -23,10 +23,8 @@ struct Joining: ~Copyable {
   /// Whether the pieces that come belong to a message that was refused.
   private var isSkipping = false
 
-  /// Whether a message has begun to arrive and is not complete.
-  var isUnderWay: Bool { total != nil }
-
-  var byteCount: Int { buffer.count }
+  /// How much has come of a message that is not complete.
+  var partialByteCount: Int? { total == nil ? nil : buffer.count }
 
   /// Takes a piece.
   ///

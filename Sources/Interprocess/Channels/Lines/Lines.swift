@@ -58,6 +58,9 @@ protocol IncomingLine: AnyObject, Sendable {
   ///   - mayBlock: whether to wait in the system call itself.
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival
 
+  /// How much has come of a message that is not complete; `nil` between messages.
+  var partialByteCount: Int? { get }
+
   /// Moves the descriptors that came with the message last received; those for which there is no room are closed.
   func takeDescriptors(into received: inout ReceivedDescriptors)
 

@@ -95,6 +95,7 @@ final class POSIXQueueIncomingLine: IncomingLine, @unchecked Sendable {
   private let peer: PeerLife
   private let piece: UnsafeMutableRawBufferPointer
   private var joining = Joining()
+  var partialByteCount: Int? { joining.partialByteCount }
 
   init(_ queue: consuming OwnedDescriptor, _ peer: PeerLife) throws(InterprocessError) {
     piece = .allocate(byteCount: try queue.queueMessageSize(), alignment: 16)
@@ -154,11 +155,11 @@ extension Joining {
   func arrival(from peer: PeerLife.State) throws(ChannelError) -> Arrival {
     switch peer {
     case .lives: return .nothing
-    case .closed where !isUnderWay: return .end
-    case .died where !isUnderWay: throw .peerDied
+    case .closed where partialByteCount == nil: return .end
+    case .died where partialByteCount == nil: throw .peerDied
     case .closed, .died:
       throw ChannelError(
-        .truncatedMessage, "the other side ended in the middle of a message, \(byteCount) bytes into it")
+        .truncatedMessage, "the other side ended in the middle of a message, \(partialByteCount ?? 0) bytes into it")
     }
   }
 }

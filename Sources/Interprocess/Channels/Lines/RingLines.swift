@@ -139,6 +139,8 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
     return .end
   }
 
+  var partialByteCount: Int? { total == nil ? nil : buffer.count }
+
   @inline(__always)
   private func nextByteCount() throws(ChannelError) -> Int? {
     do {

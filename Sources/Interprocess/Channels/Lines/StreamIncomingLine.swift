@@ -57,6 +57,10 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     }
   }
 
+  var partialByteCount: Int? {
+    isBetweenMessages ? nil : Int(truncatingIfNeeded: refused) &+ long.count + aheadRange.count
+  }
+
   private var isBetweenMessages: Bool { head == nil && aheadRange.isEmpty && refused == 0 }
 
   /// The descriptors of the last message that nobody took are closed.

@@ -146,6 +146,7 @@ final class SystemVQueueIncomingLine: IncomingLine, @unchecked Sendable {
   private let peer: PeerLife
   private let piece: UnsafeMutableRawBufferPointer
   private var joining = Joining()
+  var partialByteCount: Int? { joining.partialByteCount }
   /// What came while waiting: there is no waiting for a message but by receiving it.
   private var arrived: (kind: Int, count: Int)?
 
