@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -102,12 +103,25 @@ struct watched {
 };
 
 static int watching = -1;
+static int watched_parent = -1;
 
 enum { most_queues = 8 };
 static int doomed_queues[most_queues];
 static int doomed_queue_count;
 
 void cw_remove_queue(int id) { msgctl(id, IPC_RMID, NULL); }
+
+static _Noreturn void follow_parent(void) {
+  for (int index = 0; index < doomed_queue_count; index++) cw_remove_queue(doomed_queues[index]);
+  // Nobody can block this signal, nor keep it from the threads.
+  kill(getpid(), SIGKILL);
+  while (true) pause();
+}
+
+void cw_leave_with_parent(int milliseconds) {
+  struct pollfd entry = {.fd = watched_parent, .events = POLLIN};
+  if (poll(&entry, 1, milliseconds) > 0) follow_parent();
+}
 
 static void *watch(void *unused) {
   (void)unused;
@@ -118,11 +132,7 @@ static void *watch(void *unused) {
       return NULL;
     }
     struct watched *watched = event.data.ptr;
-    // The parent has ended. Nobody can block this signal, nor keep it from the threads.
-    if (!watched) {
-      for (int index = 0; index < doomed_queue_count; index++) cw_remove_queue(doomed_queues[index]);
-      kill(getpid(), SIGKILL);
-    }
+    if (!watched) follow_parent();
     if (watched && !watched->ready(watched->context)) {
       epoll_ctl(watching, EPOLL_CTL_DEL, watched->descriptor, NULL);
       free(watched);
@@ -130,9 +140,19 @@ static void *watch(void *unused) {
   }
 }
 
+static void survive(int signal) { (void)signal; }
+
 int cw_watch_parent(int pidfd, const int *queues, int count) {
+  // When the fork server is killed, the kernel sends a worker that is stopped this, and has it go on. A handler, and not
+  // SIG_IGN, which the programs that it starts would inherit.
+  struct sigaction action;
+  if (sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+    action = (struct sigaction){.sa_handler = survive, .sa_flags = SA_RESTART};
+    sigaction(SIGHUP, &action, NULL);
+  }
   doomed_queue_count = count < most_queues ? count : most_queues;
   for (int index = 0; index < doomed_queue_count; index++) doomed_queues[index] = queues[index];
+  watched_parent = pidfd;
   watching = epoll_create1(EPOLL_CLOEXEC);
   if (watching < 0) return -1;
   struct epoll_event event = {.events = EPOLLIN};

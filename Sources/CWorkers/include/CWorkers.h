@@ -52,6 +52,8 @@ int cw_open_here(void);
 // queues of System V, at most 8.
 int cw_watch_parent(int pidfd, const int *queues, int count);
 void cw_remove_queue(int id);
+// Does what the watching thread does when the parent has ended, where that is so by then: for a thread that may see it first.
+void cw_leave_with_parent(int milliseconds);
 // Has the watching thread call `ready` whenever the descriptor is readable or hung up, until it returns false.
 int cw_watch_descriptor(int descriptor, bool (*ready)(void *), void *context);
 

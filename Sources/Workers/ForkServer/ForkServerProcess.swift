@@ -19,6 +19,9 @@ struct ForkServerProcess {
   private var adopted: [Adopted] = []
   /// Of those that have not been reaped, by id.
   private var queues: [UInt64: [CInt]] = [:]
+  /// Of those that were reaped last: a parent that dies meanwhile does not remove them. Their ids are not used again soon.
+  private var orphaned: [CInt] = []
+  private static let mostOrphaned = 64
 
   private struct Adopted {
     let pidfd: CInt
@@ -43,6 +46,7 @@ struct ForkServerProcess {
       if entries[2].revents != 0 { reap() }
       if entries[1].revents != 0 { serveOne() }
       let ended = Set(entries.dropFirst(3).filter { $0.revents != 0 }.map(\.fd))
+      for worker in adopted where ended.contains(worker.pidfd) { orphan(worker.queues) }
       adopted.removeAll { ended.contains($0.pidfd) }
       for handle in ended { close(handle) }
     }
@@ -53,7 +57,7 @@ struct ForkServerProcess {
     for process in workers.keys { kill(process, SIGKILL) }
     for worker in adopted { _ = ci_pidfd_send_signal(worker.pidfd, SIGKILL) }
     // The parent may be dead, and who else knows of them dies here. Of a parent that lives, nobody is left to talk to.
-    for id in queues.values.joined() + adopted.flatMap(\.queues) { cw_remove_queue(id) }
+    for id in orphaned + queues.values.joined() + adopted.flatMap(\.queues) { cw_remove_queue(id) }
     // Nobody else would, where the first process of a container reaps nothing.
     while !workers.isEmpty {
       var change = cw_change()
@@ -75,9 +79,14 @@ struct ForkServerProcess {
     let hasEnded = !cw_wait_stopped(change.status) && !cw_wait_continued(change.status)
     if hasEnded {
       workers[change.process] = nil
-      queues[id] = nil
+      orphan(queues.removeValue(forKey: id) ?? [])
     }
     report(.changed(id: id, status: change.status, usage: ResourceUsage(change)))
+  }
+
+  private mutating func orphan(_ ids: [CInt]) {
+    orphaned += ids
+    orphaned.removeFirst(max(0, orphaned.count - Self.mostOrphaned))
   }
 
   private func report(_ report: Report) {

@@ -1,4 +1,5 @@
 import CInterprocess
+import CWorkers
 import Distributed
 import Glibc
 import Interprocess
@@ -76,11 +77,11 @@ final class WorkerSession: Sendable {
       }
       try type.workerDidStart()
       try serve(type)
-      exit(0)
+      leave()
     } catch let error as ChannelError where error.code == .peerDied || error.code == .peerClosed {
-      // Nobody is left to be told.
-      exit(0)
+      leave(error)
     } catch {
+      cw_leave_with_parent(0)
       WorkerMain.fail("\(error)")
     }
   }
@@ -150,8 +151,16 @@ final class WorkerSession: Sendable {
       if let passed = reply.passed { try control.pass(passed, call: call) }
       try channel.send(reply.frame)
     } catch {
-      exit(0)
+      leave(error)
     }
+  }
+
+  /// Ends the process: nobody is left to be told.
+  private func leave(_ error: (any Error)? = nil) -> Never {
+    // Not by `exit` where the parent is dead: the watching thread, which has queues to remove, would not survive that. Of
+    // a process that dies, the channel's end is seen a moment before the process's.
+    cw_leave_with_parent((error as? ChannelError)?.code == .peerDied ? 50 : 0)
+    exit(0)
   }
 
   private func refuseIfTooLarge(_ reply: WorkerResultHandler.Reply, _ call: UInt64) {

@@ -51,9 +51,11 @@ struct PoolParentDeathTests {
     #expect(left.isEmpty)
   }
 
-  @Test("leaves nothing when the fork server is killed at the same time", arguments: [Mechanism.ring, .pipe])
+  @Test(
+    "leaves nothing when the fork server is killed at the same time",
+    arguments: [Mechanism.ring, .pipe, .systemVMessageQueue])
   func forkServerToo(_ mechanism: Mechanism) throws {
-    let left = try left("servers-first", mechanism.rawValue, "idle", "spin", "block", "sleep")
+    let left = try left("servers-first", mechanism.rawValue, "idle", "spin", "block", "stop", "sleep")
     #expect(left.isEmpty)
   }
 
