@@ -143,10 +143,10 @@ static void *watch(void *unused) {
 static void survive(int signal) { (void)signal; }
 
 int cw_watch_parent(int pidfd, const int *queues, int count) {
-  // When the fork server is killed, the kernel sends a worker that is stopped this, and has it go on. A handler, and not
-  // SIG_IGN, which the programs that it starts would inherit.
+  // When the fork server is killed, the kernel sends a worker that is stopped this, and has it go on: with queues to remove
+  // it has to survive that. A handler, and not SIG_IGN, which the programs that it starts would inherit.
   struct sigaction action;
-  if (sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+  if (count > 0 && sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
     action = (struct sigaction){.sa_handler = survive, .sa_flags = SA_RESTART};
     sigaction(SIGHUP, &action, NULL);
   }

@@ -1,3 +1,5 @@
+import CInterprocess
+
 extension Channel {
   /// The longest message that is sent by one step, where there is room.
   private static let shortMessage = 16 << 10
@@ -51,18 +53,40 @@ extension Channel {
     }
   }
 
-  /// Receives a message, if all of it is there and nobody else is receiving.
-  package func tryReceive() throws(ChannelError) -> [UInt8]? {
+  /// Looks for a message again and again, if nobody else is receiving; blocks the thread meanwhile.
+  ///
+  /// - Parameters:
+  ///   - nanoseconds: for how long.
+  ///   - isWanted: asked now and then whether to go on.
+  package func receive(
+    lookingFor nanoseconds: Int64, while isWanted: () -> Bool
+  ) throws(ChannelError) -> [UInt8]? {
     let line = try incomingLine()
     guard receiving.take(by: .passed) else { return nil }
     defer { release(receiving) }
     try checkReceiving()
-    guard case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) else {
-      return nil
-    }
-    var none = ReceivedDescriptors(atMost: 0)
-    line.takeDescriptors(into: &none)
-    return [UInt8](bytes)
+    let start = MonotonicTime.now
+    repeat {
+      for _ in 0..<16 {
+        if case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
+          return line.take(bytes)
+        }
+        ci_spin_pause()
+      }
+    } while isWanted() && MonotonicTime.now - start < nanoseconds
+    return nil
+  }
+
+  /// Whether nothing has come that was not received: no message, nor the beginning of one. Where somebody is receiving just
+  /// now, that is for them to see.
+  ///
+  /// - Throws: what receiving it would.
+  package func isQuiet() throws(ChannelError) -> Bool {
+    guard let incoming, receiving.take(by: .passed) else { return true }
+    defer { release(receiving) }
+    try checkReceiving()
+    if case .message = try incoming.tryReceive(limit: options.maximumMessageSize, mayBlock: false) { return false }
+    return incoming.partialByteCount == nil
   }
 
   /// Whether the beginning of a message has been received, and not the rest. Where somebody is receiving just now, that is
@@ -87,9 +111,7 @@ extension Channel {
     while true {
       switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
       case .message(let bytes):
-        var none = ReceivedDescriptors(atMost: 0)
-        line.takeDescriptors(into: &none)
-        return [UInt8](bytes)
+        return line.take(bytes)
       case .end: return nil
       case .unfinished: await Task.yield()
       case .nothing:
@@ -100,5 +122,14 @@ extension Channel {
         hasPaused = try await !waitForMessage(line, by: partial == nil ? .never : Deadline(patience))
       }
     }
+  }
+}
+
+extension IncomingLine {
+  /// A copy of the message that has just come; the descriptors that came with it are closed.
+  fileprivate func take(_ message: UnsafeRawBufferPointer) -> [UInt8] {
+    var none = ReceivedDescriptors(atMost: 0)
+    takeDescriptors(into: &none)
+    return [UInt8](message)
   }
 }

@@ -93,7 +93,7 @@ extension Channel {
   private func encoded<Value: Encodable>(_ value: Value) throws -> (message: [UInt8], passed: PassedDescriptors) {
     let passed = PassedDescriptors()
     var encoder = CBOREncoder()
-    encoder.userInfo[.passedDescriptors] = passed
+    encoder.lateUserInfo = (.passedDescriptors, passed)
     return (try encoder.encode(value), passed)
   }
 
@@ -105,7 +105,7 @@ extension Channel {
     _ type: Value.Type, _ message: [UInt8], _ arrived: ArrivedDescriptors, _ rest: inout ReceivedDescriptors
   ) throws -> Value {
     var decoder = CBORDecoder()
-    decoder.userInfo[.arrivedDescriptors] = arrived
+    decoder.lateUserInfo = (.arrivedDescriptors, arrived)
     let value = try decoder.decode(type, from: message)
     arrived.giveRest(to: &rest)
     return value

@@ -55,7 +55,8 @@ public final class Channel: Sendable {
     self.outgoing = outgoing
     self.incoming = incoming
     self.peer = peer
-    try peer?.startWatching { [weak outgoing, weak incoming] in
+    // Not weakly, which would make each of the lines' reference counts dear: closing ends the watching.
+    try peer?.startWatching {
       outgoing?.peerEnded()
       incoming?.peerEnded()
     }

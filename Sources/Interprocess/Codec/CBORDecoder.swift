@@ -33,6 +33,9 @@ public struct CBORDecoder: Sendable {
   /// What the values being decoded find in their decoder's `userInfo`.
   public var userInfo: [CodingUserInfoKey: any Sendable] = [:]
 
+  /// One more of them, which costs nothing until a value asks for them.
+  package var lateUserInfo: (key: CodingUserInfoKey, value: any Sendable)?
+
   public init(limits: Limits = Limits()) { self.limits = limits }
 
   /// The value that `bytes` is the CBOR of, from the first byte to the last.
@@ -50,7 +53,7 @@ public struct CBORDecoder: Sendable {
   }
 
   private func decode<Value: Decodable>(_ type: Value.Type, from bytes: UnsafeRawBufferPointer) throws -> Value {
-    let reader = CBORReader(bytes, limits: limits, userInfo: userInfo)
+    let reader = CBORReader(bytes, limits: limits, userInfo: userInfo, late: lateUserInfo)
     defer { reader.invalidate() }
     let root = DecodingScope(reader)
     var position = 0

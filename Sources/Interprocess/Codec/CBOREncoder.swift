@@ -17,6 +17,9 @@ public struct CBOREncoder: Sendable {
   /// What the values being encoded find in their encoder's `userInfo`.
   public var userInfo: [CodingUserInfoKey: any Sendable] = [:]
 
+  /// One more of them, which costs nothing until a value asks for them.
+  package var lateUserInfo: (key: CodingUserInfoKey, value: any Sendable)?
+
   public init() {}
 
   /// The CBOR of a value.
@@ -34,7 +37,7 @@ public struct CBOREncoder: Sendable {
   ///
   /// - Throws: `EncodingError`, or what the value's `encode(to:)` throws.
   public func encode<Value: Encodable>(_ value: Value, into output: inout [UInt8]) throws {
-    let state = EncodingState(maximumDepth: maximumDepth, userInfo: userInfo)
+    let state = EncodingState(maximumDepth: maximumDepth, userInfo: userInfo, late: lateUserInfo)
     defer { state.close() }
     // Around the value there is a scope without a shape, which gives it neither key nor depth.
     let root = state.makeScope(buffer: CBORBuffer(capacity: 512))

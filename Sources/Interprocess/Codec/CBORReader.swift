@@ -5,7 +5,8 @@
 /// are touched: it took a quarter of all the time.
 final class CBORReader {
   let limits: CBORDecoder.Limits
-  let userInfo: [CodingUserInfoKey: any Sendable]
+  private let givenUserInfo: [CodingUserInfoKey: any Sendable]
+  private let lateUserInfo: (key: CodingUserInfoKey, value: any Sendable)?
   let shortcuts = CBORShortcuts.shared
   @exclusivity(unchecked) private var base: UnsafeRawPointer?
   @exclusivity(unchecked) private(set) var count: Int
@@ -17,11 +18,15 @@ final class CBORReader {
   @exclusivity(unchecked) var freeScopes: [DecodingScope] = []
   @exclusivity(unchecked) private var skipped: [CBORElements] = []
 
-  init(_ bytes: UnsafeRawBufferPointer, limits: CBORDecoder.Limits, userInfo: [CodingUserInfoKey: any Sendable]) {
+  init(
+    _ bytes: UnsafeRawBufferPointer, limits: CBORDecoder.Limits, userInfo: [CodingUserInfoKey: any Sendable],
+    late: (key: CodingUserInfoKey, value: any Sendable)? = nil
+  ) {
     base = bytes.baseAddress
     count = bytes.count
     self.limits = limits
-    self.userInfo = userInfo
+    givenUserInfo = userInfo
+    lateUserInfo = late
     owner = nil
     origin = nil
   }
@@ -30,10 +35,13 @@ final class CBORReader {
     base = buffer.bytes.baseAddress
     count = buffer.count
     limits = reader.limits
-    userInfo = reader.userInfo
+    givenUserInfo = reader.givenUserInfo
+    lateUserInfo = reader.lateUserInfo
     owner = buffer
     self.origin = origin
   }
+
+  var userInfo: [CodingUserInfoKey: any Sendable] { givenUserInfo.adding(lateUserInfo) }
 
   /// Nothing can be read any more: the caller takes the bytes back, and a decoder somebody kept must not look at them.
   func invalidate() {

@@ -57,8 +57,8 @@ package enum RingNap {
 }
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
-enum MonotonicTime {
-  static var now: Int64 {
+package enum MonotonicTime {
+  package static var now: Int64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

@@ -10,7 +10,9 @@ package struct Deadline: Sendable {
   package static var never: Deadline { Deadline(nil) }
 
   /// One that has passed already: for looking without waiting.
-  static var passed: Deadline { Deadline(.zero) }
+  static var passed: Deadline { Deadline(at: .min) }
+
+  private init(at nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
   package init(_ timeout: Duration?) {
     guard let timeout else {
@@ -33,7 +35,7 @@ package struct Deadline: Sendable {
 
   /// How long is left: 0 once the deadline has passed, `nil` where there is none.
   private var remainingNanoseconds: Int64? {
-    nanoseconds.map { max(0, $0 - Self.now()) }
+    nanoseconds.map { $0 == .min ? 0 : max(0, $0 - Self.now()) }
   }
 
   /// How long is left, as a timeout for another call; `nil` where there is no deadline.

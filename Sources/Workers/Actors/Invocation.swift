@@ -85,7 +85,7 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
 }
 
 /// Writes the result of a call into a frame.
-public struct WorkerResultHandler: DistributedTargetInvocationResultHandler {
+public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sendable {
   public typealias SerializationRequirement = any Codable
 
   /// Where the frame is left.
@@ -95,17 +95,24 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler {
     /// To be passed before the frame is sent.
     var passed: PassedDescriptors?
 
-    /// - Parameters:
-    ///   - content: what stands behind the head.
-    ///   - passed: its descriptors.
-    func setResult(_ content: [UInt8], _ passed: PassedDescriptors, _ call: UInt64) {
-      let count = passed.count
-      frame = Frame.begin(count == 0 ? .result : .sharedResult, call, capacity: 8 + content.count)
-      if count > 0 {
-        frame.append(littleEndian: UInt64(count))
-        self.passed = passed
+    /// - Parameter content: writes what stands behind the head.
+    func setResult(
+      _ call: UInt64, capacity: Int = 64, _ content: (inout [UInt8], PassedDescriptors) throws -> Void
+    ) rethrows {
+      let descriptors = PassedDescriptors()
+      var result = Frame.begin(.result, call, capacity: capacity)
+      try content(&result, descriptors)
+      if descriptors.count > 0 {
+        Frame.share(&result, descriptors.count)
+        passed = descriptors
       }
-      frame += content
+      frame = result
+    }
+
+    func setFailure(_ call: UInt64, _ error: any Error) {
+      frame = Frame.begin(.error, call)
+      WireError.append(error, to: &frame)
+      passed = nil
     }
   }
 
@@ -113,16 +120,13 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler {
   let reply: Reply
 
   public func onReturn<Success: Codable>(value: Success) async throws {
-    let passed = PassedDescriptors()
-    reply.setResult(try CBOREncoder(passed).encode(value), passed, call)
+    try reply.setResult(call) { try CBOREncoder($1).encode(value, into: &$0) }
   }
 
   public func onReturnVoid() async throws { reply.frame = Frame.begin(.result, call) }
 
   public func onThrow<Err: Error>(error: Err) async throws {
-    var frame = Frame.begin(.error, call)
-    WireError.append(error, to: &frame)
-    reply.frame = frame
+    reply.setFailure(call, error)
   }
 }
 

@@ -60,7 +60,7 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
     _ = try await call(actor.id, target, invocation)
   }
 
-  private func call(
+  private nonisolated(nonsending) func call(
     _ id: ActorID, _ target: RemoteCallTarget, _ invocation: WorkerInvocationEncoder
   ) async throws -> CallReply {
     guard let caller else { throw WorkerCallError("this actor is not in a pool: calls go to those that a pool gives") }
@@ -80,7 +80,7 @@ protocol WorkerCaller: Sendable {
   ///   - frame: the call, with an id that is still to be written.
   ///   - loans: what the arguments have beside the frame.
   /// - Throws: what the call threw, or why it was not answered.
-  func call(
+  nonisolated(nonsending) func call(
     _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
   ) async throws -> CallReply
 }

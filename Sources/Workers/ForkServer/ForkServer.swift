@@ -114,7 +114,7 @@ package final class ForkServer: Sendable {
       throw InterprocessError(
         call: "startWorker", errno: .invalidArgument, remedy: "a worker gets at most 240 descriptors")
     }
-    let name = try TypeNames.name(of: program)
+    let name = try TypeNames.name(of: program).mangled
     let output = try CollectedOutput.make(for: configuration.standardOutput)
     let errors = try CollectedOutput.make(for: configuration.standardError)
     let directory = OwnedDescriptor(adopting: cw_open_here())

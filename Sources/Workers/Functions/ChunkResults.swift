@@ -22,16 +22,25 @@ struct ChunkResults<Output: Codable & Sendable> {
   }
 
   private func write(_ call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
-    let passed = PassedDescriptors()
-    var frame: [UInt8] = []
-    frame.reserveCapacity(32 + outputs.count * MemoryLayout<Output>.stride)
+    if Numbers.include(Output.self) {
+      var frame = Frame.begin(.result, call, capacity: 32 + outputs.count * MemoryLayout<Output>.stride)
+      appendFailures(to: &frame)
+      Numbers.append(outputs, to: &frame)
+      reply.frame = frame
+    } else {
+      try reply.setResult(call) { frame, passed in
+        appendFailures(to: &frame)
+        try CBOREncoder(passed).encode(outputs, into: &frame)
+      }
+    }
+  }
+
+  private func appendFailures(to frame: inout [UInt8]) {
     frame.append(littleEndian: UInt64(failures.count))
     for (index, error) in failures {
       frame.append(littleEndian: UInt64(index))
       WireError.append(error, to: &frame)
     }
-    try frame.append(part: outputs, passed)
-    reply.setResult(frame, passed, call)
   }
 
   /// One output that does not encode is that element's failure.
@@ -69,8 +78,21 @@ struct ChunkResults<Output: Codable & Sendable> {
       failures.append((Int(index), try WireError.read(&reader)))
     }
     self.failures = failures
-    outputs = try reader.value([Output].self, reply.arrived)
+    outputs =
+      try Numbers.include(Output.self)
+      ? Numbers.read(Output.self, reader.restBytes) : reader.rest([Output].self, reply.arrived)
     guard outputs.count + failures.count == count else { throw FrameReader.Malformed() }
+  }
+
+  /// Reads what a worker wrote about a single element.
+  static func one(_ reply: CallReply) throws -> Output {
+    if Numbers.include(Output.self) {
+      var reader = try reply.reader()
+      if try reader.number() == 0 { return try Numbers.readOne(Output.self, reader.restBytes) }
+    }
+    let results = try ChunkResults(reply, count: 1)
+    guard let output = results.outputs.first else { throw results.failures.first?.error ?? FrameReader.Malformed() }
+    return output
   }
 
   /// The results in the order of their elements.

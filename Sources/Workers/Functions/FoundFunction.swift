@@ -4,7 +4,8 @@ import Synchronization
 /// A function as a worker finds it, by name.
 struct FoundFunction: Sendable {
   /// What it needs of the worker.
-  struct Place {
+  struct Place: @unchecked Sendable {
+    // Sendable: the mark is atomic.
     let call: UInt64
     let arena: WorkerArena
     let control: WorkerControl
@@ -15,7 +16,10 @@ struct FoundFunction: Sendable {
   /// In place of an element: none is being computed, since inputs are still being decoded, or results encoded.
   static let noElement = UInt64.max
 
-  private let body: @Sendable (_ frame: FrameReader, Place, WorkerResultHandler.Reply) async throws -> Void
+  /// For people.
+  let name: String
+  private let body:
+    nonisolated(nonsending) @Sendable (_ frame: FrameReader, Place, WorkerResultHandler.Reply) async throws -> Void
 
   /// - Returns: `nil` when there is no such function in this program.
   init?(named name: String) {
@@ -24,8 +28,8 @@ struct FoundFunction: Sendable {
   }
 
   private init<Function: WorkerFunction>(_: Function.Type) {
+    name = "\(Function.self)"
     body = { frame, place, reply in
-      place.mark.pointee.store(Self.noElement, ordering: .relaxed)
       var chunk = WorkerChunk<Function>(try Self.inputs(Function.self, frame, place), mark: place.mark)
       await Function._call(&chunk)
       place.mark.pointee.store(Self.noElement, ordering: .relaxed)
@@ -40,6 +44,7 @@ struct FoundFunction: Sendable {
     var frame = frame
     let count = try frame.number()
     let arrived = count == 0 ? nil : try place.control.descriptors(of: place.call, count: Int(clamping: count))
+    if Numbers.include(Function.Input.self) { return try Numbers.read(Function.Input.self, frame.restBytes) }
     guard Function.Input.self is any PlainArray.Type else { return try frame.rest([Function.Input].self, arrived) }
     var inputs: [Function.Input] = []
     while !frame.isAtEnd { inputs.append(try frame.argument(Function.Input.self, place.arena, arrived)) }
@@ -47,7 +52,9 @@ struct FoundFunction: Sendable {
   }
 
   /// Computes the elements of a chunk, and leaves what to answer in `reply`.
-  func run(_ frame: FrameReader, _ place: Place, _ reply: WorkerResultHandler.Reply) async throws {
+  nonisolated(nonsending) func run(_ frame: FrameReader, _ place: Place, _ reply: WorkerResultHandler.Reply)
+    async throws
+  {
     try await body(frame, place, reply)
   }
 }

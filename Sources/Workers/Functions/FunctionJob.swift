@@ -36,16 +36,14 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   private static var largestStep: Double { 16 }
 
   private let core: PoolCore
-  private let name: String
-  private let displayName: String
+  private let name: TypeNames.Name
   private let inputs: [Function.Input]
   private let options: CallOptions
   private let state: Mutex<State>
 
-  init(_ core: PoolCore, name: String, inputs: [Function.Input], _ options: CallOptions) {
+  init(_ core: PoolCore, _ name: TypeNames.Name, inputs: [Function.Input], _ options: CallOptions) {
     self.core = core
     self.name = name
-    displayName = "\(Function.self)"
     self.inputs = inputs
     self.options = options
     state = Mutex(State(rest: inputs.isEmpty ? [] : [Rest(range: 0..<inputs.count)], left: inputs.count))
@@ -55,16 +53,12 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   /// - Returns: what came of the parts of the inputs, in order.
   /// - Throws: what is no element's error: the pool's end, cancellation.
   func run(workers: Int) async throws -> [ChunkResults<Function.Output>] {
-    if inputs.count == 1 {
-      try await runChunks(workers)
-    } else {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        // One more chunk than there are workers is on its way, so that none waits.
-        for _ in 0..<min(core.configuration.window, workers + 1, inputs.count) {
-          group.addTask { try await self.runChunks(workers) }
-        }
-        try await group.waitForAll()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      // One more chunk than there are workers is on its way, so that none waits.
+      for _ in 0..<min(core.configuration.window, workers + 1, inputs.count) {
+        group.addTask { try await self.runChunks(workers) }
       }
+      try await group.waitForAll()
     }
     return state.withLock { state in
       state.pieces.sort { $0.start < $1.start }
@@ -73,7 +67,7 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   }
 
   private func runChunks(_ workers: Int) async throws {
-    while let range = nextChunk(workers) { try await CallTrace.withCallerSpan(displayName) { try await run(range) } }
+    while let range = nextChunk(workers) { try await CallTrace.withCallerSpan(name.display) { try await run(range) } }
   }
 
   private func nextChunk(_ workers: Int) -> Range<Int>? {
@@ -97,7 +91,7 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
     let start = ContinuousClock.now
     do {
       let (frame, loans) = try encoded(range)
-      switch await core.answer(displayName, frame, loans, options) {
+      switch await core.answer(name.display, frame, loans, options) {
       case .reply(let reply):
         let results = try ChunkResults<Function.Output>(try reply.result(), count: range.count)
         note(results, range, ContinuousClock.now - start)
@@ -120,23 +114,7 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   }
 
   private func encoded(_ range: Range<Int>) throws -> ([UInt8], CallLoans) {
-    var loans = CallLoans()
-    let passed = PassedDescriptors()
-    var arguments: [UInt8] = []
-    if Function.Input.self is any PlainArray.Type {
-      for input in inputs[range] {
-        if let lease = try arguments.append(argument: input, core.arena, passed) { loans.leases.append(lease) }
-      }
-    } else {
-      try CBOREncoder(passed).encode(range == inputs.indices ? inputs : Array(inputs[range]), into: &arguments)
-    }
-    if passed.count > 0 { loans.passed = passed }
-    var frame = Frame.begin(.function, 0, capacity: 64 + name.utf8.count + arguments.count)
-    frame.append(part: name)
-    CallTrace.append(to: &frame)
-    frame.append(littleEndian: UInt64(passed.count))
-    frame += arguments
-    return (frame, loans)
+    try FunctionFrame.make(Function.self, name, inputs[range], core.arena)
   }
 
   private func note(_ results: ChunkResults<Function.Output>, _ range: Range<Int>, _ time: Duration) {

@@ -20,12 +20,12 @@ public protocol WorkerFunction: SendableMetatype {
 
   /// The loop over a chunk. It is a requirement so that it is compiled with ``call(_:)``, and runs as fast as a loop does;
   /// types do not write it themselves.
-  static func _call(_ chunk: inout WorkerChunk<Self>) async
+  nonisolated(nonsending) static func _call(_ chunk: inout WorkerChunk<Self>) async
 }
 
 extension WorkerFunction {
   @inlinable
-  public static func _call(_ chunk: inout WorkerChunk<Self>) async {
+  nonisolated(nonsending) public static func _call(_ chunk: inout WorkerChunk<Self>) async {
     for index in chunk.inputs.indices {
       chunk.mark.pointee.store(UInt64(index), ordering: .relaxed)
       do {

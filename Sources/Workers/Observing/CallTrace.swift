@@ -7,8 +7,8 @@
 /// frame; else nothing.
 enum CallTrace {
   /// Makes the call in a span of its own.
-  static func withCallerSpan<Result>(
-    _ name: String, _ body: () async throws -> Result
+  nonisolated(nonsending) static func withCallerSpan<Result>(
+    _ name: String, _ body: nonisolated(nonsending) () async throws -> Result
   ) async throws -> Result {
     #if Tracing
       return try await withSpan(name, ofKind: .client) { _ in try await body() }
@@ -30,8 +30,8 @@ enum CallTrace {
   }
 
   /// Runs a call in the trace that its frame names.
-  static func withWorkerSpan<Result>(
-    _ reader: inout FrameReader, _ name: String, _ body: (FrameReader) async throws -> Result
+  nonisolated(nonsending) static func withWorkerSpan<Result>(
+    _ reader: inout FrameReader, _ name: String, _ body: nonisolated(nonsending) (FrameReader) async throws -> Result
   ) async throws -> Result {
     #if Tracing
       let carrier = try reader.value([String: String].self)

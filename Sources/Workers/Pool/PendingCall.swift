@@ -29,14 +29,13 @@ final class PendingCall: Sendable {
   #endif
 
   init(
-    _ id: CallID, name: String, deadline: Duration?, frame: [UInt8], loans: CallLoans = .init(),
+    _ id: CallID, name: String, deadline: Duration?, frame: consuming [UInt8], loans: CallLoans = .init(),
     onReport: (@Sendable ([UInt8]) -> Void)?
   ) {
     self.loans = loans
     self.id = id
     self.name = name
     self.deadline = deadline
-    var frame = frame
     if frame.count >= Frame.headSize {
       frame.withUnsafeMutableBytes {
         $0.storeBytes(of: UInt64(id.rawValue).littleEndian, toByteOffset: 1, as: UInt64.self)
@@ -71,11 +70,14 @@ final class PendingCall: Sendable {
     continuation?.resume(returning: answer)
   }
 
+  /// Whether there is no answer yet.
+  var isPending: Bool { answer == nil }
+
   /// The answer, if it is there.
   var answer: Answer? { state.withLock { $0.answer } }
 
   /// Suspends until the answer is there.
-  func value() async -> Answer {
+  nonisolated(nonsending) func value() async -> Answer {
     await withCheckedContinuation { continuation in
       let answer = state.withLock { state -> Answer? in
         if let answer = state.answer { return answer }

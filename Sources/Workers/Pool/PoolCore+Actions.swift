@@ -34,7 +34,7 @@ extension PoolCore {
     var settings = ForkServer.Configuration()
     settings.backtraces = configuration.backtraces
     do {
-      let server = try ForkServer.start(settings) { [weak self] ending in self?.forkServerEnded(generation, ending) }
+      let server = try ForkServer.start(settings) { ending in self.forkServerEnded(generation, ending) }
       let workers = state.withLock { state in
         state.forkServer = server
         return state.workers.values.compactMap { worker in worker.state.withLock { $0.process } }
@@ -97,7 +97,7 @@ extension PoolCore {
         descriptors: [statusMemory.fileDescriptor, theirJournal.fileDescriptor, sockets.second.fileDescriptor]
           + theirs.fileDescriptors,
         queues: theirs.queueIDs
-      ) { [weak self] event in self?.processDid(event, worker) }
+      ) { event in self.processDid(event, worker) }
       worker.adopt(process)
       startReading(worker)
     } catch {
@@ -127,18 +127,18 @@ extension PoolCore {
     guard let call else { return }
     // Its end is on the way to the machine.
     guard let worker else { return feed(.notBegun(workerID, id)) }
-    if !worker.state.withLock({ $0.isRead }), !isQuiet(worker) {
-      worker.state.withLock { $0.isRead = true }
-      feed(.notBegun(workerID, id))
-      return endReading(worker, isViolation: true)
-    }
-    call.noteSending(attempt)
     let isRead = worker.state.withLock { worker in
       worker.call = id
       return worker.isRead
     }
+    if !isRead, !isQuiet(worker) {
+      worker.state.withLock { ($0.call, $0.isRead) = (nil, true) }
+      feed(.notBegun(workerID, id))
+      return endReading(worker, isViolation: true)
+    }
+    call.noteSending(attempt)
     worker.lend(call.loans, to: id)
-    worker.send(call.frame) { [weak self] in self?.notSent(id, to: worker) }
+    worker.send(call.frame) { self.notSent(id, to: worker) }
     if !isRead { state.withLock { $0.toRead.append(worker) } }
   }
 
@@ -179,6 +179,9 @@ extension PoolCore {
     }
     for server in servers { server.end() }
     arena?.close()
+    // They refer to this.
+    blocks.withLock { $0 = nil }
+    clock.withLock { $0 = nil }
     observer.ended()
     for continuation in waiting { continuation.resume() }
   }

@@ -5,14 +5,14 @@ import Synchronization
 
 /// Calls on their way to workers, and back.
 extension PoolCore: WorkerCaller {
-  /// How long a caller looks for its reply before it suspends: suspending and waking costs as much.
-  private static let longestLook = Duration.microseconds(50)
+  /// How long a caller looks for its reply before it suspends, in nanoseconds: suspending and waking costs as much.
+  private static let longestLook: Int64 = 50_000
 
   /// How long a worker may pause in the middle of a message, where the grace period is shorter: it may have to wait for a
   /// processor.
   private static let leastPatience = Duration.milliseconds(500)
 
-  func call(
+  nonisolated(nonsending) func call(
     _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
   ) async throws -> CallReply {
     let options = CallOptions.current
@@ -24,7 +24,7 @@ extension PoolCore: WorkerCaller {
     }
   }
 
-  func call(
+  nonisolated(nonsending) func call(
     _ target: CallTarget, name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
   ) async throws -> CallReply {
     let answer = await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(target)) }
@@ -36,14 +36,14 @@ extension PoolCore: WorkerCaller {
   }
 
   /// Computes elements of a function in the next free worker.
-  func answer(
+  nonisolated(nonsending) func answer(
     _ name: String, _ frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
   ) async -> PendingCall.Answer {
     await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(.any)) }
   }
 
   /// Holds a worker.
-  func hold(_ options: CallOptions) async throws -> LeaseID {
+  nonisolated(nonsending) func hold(_ options: CallOptions) async throws -> LeaseID {
     let priority = options.request(.any).priority
     var id = CallID(rawValue: 0)
     let answer = await answer(name: "withWorker", frame: [], .init(), options) { call in
@@ -54,7 +54,7 @@ extension PoolCore: WorkerCaller {
     return id
   }
 
-  private func answer(
+  private nonisolated(nonsending) func answer(
     name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions, _ event: (CallID) -> PoolEvent
   ) async -> PendingCall.Answer {
     if Task.isCancelled { return .failure(CancellationError()) }
@@ -87,19 +87,17 @@ extension PoolCore: WorkerCaller {
         return true
       })
     else { return startReading(worker) }
-    let end = ContinuousClock.now + Self.longestLook
-    var looks = 0
-    while call.answer == nil {
+    let start = MonotonicTime.now
+    while call.isPending {
+      let left = Self.longestLook - (MonotonicTime.now - start)
       do {
-        if let frame = try worker.channel.tryReceive() {
-          guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
-          continue
+        guard left > 0, let frame = try worker.channel.receive(lookingFor: left, while: { call.isPending }) else {
+          break
         }
+        guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
       } catch {
-        return endReading(worker, isViolation: error.code == .malformedMessage)
+        return endReading(worker, isViolation: error.code == .malformedMessage || error.code == .messageTooLarge)
       }
-      looks += 1
-      if looks & 15 == 0, ContinuousClock.now > end { break }
     }
     leave(worker)
   }
@@ -147,7 +145,7 @@ extension PoolCore: WorkerCaller {
   /// Whether a worker that has no call has sent nothing since its last reply, as it should. Nobody may be reading it.
   func isQuiet(_ worker: PooledWorker) -> Bool {
     do {
-      return try worker.channel.tryReceive() == nil && !worker.channel.hasPartOfMessage
+      return try worker.channel.isQuiet()
     } catch {
       // Another end is seen by the one who reads next.
       return error.code != .malformedMessage && error.code != .messageTooLarge

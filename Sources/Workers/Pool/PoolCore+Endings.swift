@@ -60,8 +60,8 @@ extension PoolCore {
 
   /// The one who reads it comes to the end by itself; a stream that another process has inherited would not end.
   private func endAfterAWhile(_ worker: PooledWorker) {
-    (try? Reactor.shared())?.watch(nil, by: Deadline(Self.lastWords)) { [weak self] _ in
-      self?.finish(worker)
+    (try? Reactor.shared())?.watch(nil, by: Deadline(Self.lastWords)) { _ in
+      self.finish(worker)
     }
   }
 
@@ -106,9 +106,9 @@ extension PoolCore {
   private func startAgeing(_ worker: PooledWorker) {
     guard let age = configuration.recycling.age, let reactor = try? Reactor.shared() else { return }
     let id = worker.id
-    let timer = reactor.watch(nil, by: Deadline(age)) { [weak self] outcome in
+    let timer = reactor.watch(nil, by: Deadline(age)) { outcome in
       guard case .failure(let error as InterprocessError) = outcome, error.isTimeout else { return }
-      self?.feed(.retire(id))
+      self.feed(.retire(id))
     }
     worker.state.withLock { $0.ageTimer = timer }
   }
@@ -122,7 +122,7 @@ extension PoolCore {
     // A channel ends with any crash; that it did is a fault only where the worker had to be killed.
     if wasSignalled || fault == .protocolViolation { report.fault = fault }
     report.call = worker.journal.call
-    report.element = status.get(.element, slot: worker.slot)
+    report.element = worker.journal.element
     if case .reaped(let how, let usage) = ending {
       report.ending = how
       report.usage = usage

@@ -6,6 +6,9 @@ import SystemPackage
 
 /// Drives a pool's state machine: brings it what happens, one event at a time, and carries out what it decides, in its
 /// order. It decides nothing itself.
+///
+/// It lives until the pool has ended, which always comes: what it is known to refers to it as it refers to them, and not
+/// weakly, which would make each of its many reference counts ten times as dear.
 final class PoolCore: Sendable {
   struct State {
     var machine: PoolStateMachine
@@ -40,9 +43,9 @@ final class PoolCore: Sendable {
   let status: StatusPage
   let statusMemory: OwnedDescriptor
   let state: Mutex<State>
-  private let clock = Mutex<PoolTimers?>(nil)
+  let clock = Mutex<PoolTimers?>(nil)
   /// Where large arguments go.
-  private let blocks = Mutex<Arena?>(nil)
+  let blocks = Mutex<Arena?>(nil)
   private let start = ContinuousClock.now
   /// How many callers look for their reply without suspending.
   let spinning = Atomic(0)
@@ -63,9 +66,9 @@ final class PoolCore: Sendable {
     statusMemory = try memory.descriptor.copy()
     status = StatusPage(memory.takeMapping())
     state = Mutex(State(machine: PoolStateMachine(rules: rules), freeSlots: Array((0..<slots).reversed())))
-    let arena = Arena(mostFree: rules.maximum + 1) { [weak self] block in self?.forget(block) }
+    let arena = Arena(mostFree: rules.maximum + 1) { block in self.forget(block) }
     blocks.withLock { $0 = arena }
-    let timers = PoolTimers { [weak self] timer in self?.feed(.timerFired(timer)) }
+    let timers = PoolTimers { timer in self.feed(.timerFired(timer)) }
     clock.withLock { $0 = timers }
   }
 

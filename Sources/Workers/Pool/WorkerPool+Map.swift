@@ -63,7 +63,7 @@ extension WorkerPool {
   ) async throws -> [ChunkResults<Function.Output>] {
     guard let core else { return [await inlineResults(of: function, inputs)] }
     let name = try TypeNames.name(of: function)
-    let job = FunctionJob<Function>(core, name: name, inputs: Array(inputs), options)
+    let job = FunctionJob<Function>(core, name, inputs: Array(inputs), options)
     return try await job.run(workers: configuration.count)
   }
 
@@ -83,14 +83,17 @@ extension WorkerPool {
   }
 
   /// Computes a function of one input.
+  ///
+  /// - Throws: what the function throws; and what a call of an actor throws, see ``run(options:_:)``.
   public func call<Function: WorkerFunction>(
     _ function: Function.Type, _ input: Function.Input, options: CallOptions = .init()
   ) async throws -> Function.Output {
-    let results = try await results(of: function, CollectionOfOne(input), options)
-    guard let output = results.first?.outputs.first else {
-      throw results.first?.failures.first?.error ?? FrameReader.Malformed()
+    guard let core else { return try await function.call(input) }
+    let name = try TypeNames.name(of: function)
+    return try await CallTrace.withCallerSpan(name.display) {
+      let (frame, loans) = try FunctionFrame.make(function, name, one: input, core.arena)
+      return try ChunkResults.one(try await core.call(.any, name: name.display, frame: frame, loans, options))
     }
-    return output
   }
 }
 

@@ -36,7 +36,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
       inline = Worker(actorSystem: system)
       return
     }
-    let name = try TypeNames.name(of: Worker.self)
+    let name = try TypeNames.name(of: Worker.self).mangled
     let core = try PoolCore(configuration, actorName: name)
     self.core = core
     system = WorkerSystem(caller: core)

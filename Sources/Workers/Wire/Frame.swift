@@ -35,6 +35,15 @@ enum Frame {
     return bytes
   }
 
+  /// Makes a result one with descriptors.
+  static func share(_ result: inout [UInt8], _ count: Int) {
+    result[0] = Kind.sharedResult.rawValue
+    result.insert(contentsOf: [UInt8](repeating: 0, count: 8), at: headSize)
+    result.withUnsafeMutableBytes {
+      $0.storeBytes(of: UInt64(count).littleEndian, toByteOffset: headSize, as: UInt64.self)
+    }
+  }
+
   /// What a frame's head says.
   ///
   /// - Returns: `nil` when these bytes are no frame.
@@ -93,6 +102,12 @@ struct FrameReader {
     return try CBORDecoder(arrived).decode(Value.self, from: bytes.span.bytes.extracting(range))
   }
 
+  /// All that is left.
+  var restBytes: RawSpan {
+    @_lifetime(borrow self)
+    borrowing get { bytes.span.bytes.extracting(position..<bytes.count) }
+  }
+
   /// Decodes all that is left.
   func rest<Value: Decodable>(_: Value.Type, _ arrived: ArrivedDescriptors? = nil) throws -> Value {
     try CBORDecoder(arrived).decode(Value.self, from: bytes.span.bytes.extracting(position..<bytes.count))
@@ -125,7 +140,7 @@ extension CBOREncoder {
   /// Passes the descriptors of shared arrays to `passed`.
   init(_ passed: PassedDescriptors?) {
     self.init()
-    if let passed { userInfo[.passedDescriptors] = passed }
+    if let passed { lateUserInfo = (.passedDescriptors, passed) }
   }
 }
 
@@ -133,6 +148,6 @@ extension CBORDecoder {
   /// Finds the descriptors of shared arrays in `arrived`.
   init(_ arrived: ArrivedDescriptors?) {
     self.init()
-    if let arrived { userInfo[.arrivedDescriptors] = arrived }
+    if let arrived { lateUserInfo = (.arrivedDescriptors, arrived) }
   }
 }

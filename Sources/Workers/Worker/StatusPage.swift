@@ -6,10 +6,10 @@ import SystemPackage
 /// when one has died. It begins with `SwPool01`, the pool's process id, how many slots follow, and how many workers have
 /// died of themselves in all, 8 bytes each.
 ///
-/// A slot has 128 bytes: the process id, the state, the id of the call, which element of a chunk, how many calls were
-/// done, how many workers have died in this slot, when the call began (nanoseconds of CLOCK_MONOTONIC); 8 bytes each; and
-/// the call's name in UTF-8, 72 bytes, zeros behind. Whatever it says is only information: the pool decides nothing by it
-/// but which element of a chunk to blame for a crash.
+/// A slot has 128 bytes: the process id, the state, the id of the call, how many calls were done, how many workers have
+/// died in this slot, when the call began (nanoseconds of CLOCK_MONOTONIC); 8 bytes each; and the call's name in UTF-8,
+/// 80 bytes, zeros behind. Any worker may write on all of it, so that whatever it says is only information: the pool
+/// decides nothing by it.
 struct StatusPage: ~Copyable, Sendable {
   static let mark = UInt64(bigEndian: 0x5377_506F_6F6C_3031)  // "SwPool01"
   static let label = "interprocess-pool"
@@ -22,11 +22,10 @@ struct StatusPage: ~Copyable, Sendable {
     case process = 0
     case state = 8
     case call = 16
-    case element = 24
-    case callsDone = 32
-    case crashes = 40
-    case began = 48
-    case name = 56
+    case callsDone = 24
+    case crashes = 32
+    case began = 40
+    case name = 48
   }
 
   static let nameSize = slotSize - Field.name.rawValue
@@ -57,11 +56,7 @@ struct StatusPage: ~Copyable, Sendable {
 
   /// Takes out what the worker that had the slot before has left there, but how many have died in it.
   func clear(_ slot: Int) {
-    for field in [Field.process, .call, .element, .callsDone, .began] { set(field, 0, slot: slot) }
-  }
-
-  func get(_ field: Field, slot: Int) -> UInt64 {
-    (try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.load(ordering: .relaxed) }) ?? 0
+    for field in [Field.process, .call, .callsDone, .began] { set(field, 0, slot: slot) }
   }
 
   func noteCrash(slot: Int) {
@@ -73,11 +68,25 @@ struct StatusPage: ~Copyable, Sendable {
     _ = try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.wrappingAdd(amount, ordering: .relaxed) }
   }
 
-  /// Where a worker says which element it is at, for as long as the page is mapped.
-  func elementMark(slot: Int) -> UnsafePointer<Atomic<UInt64>> {
-    mapping.withUnsafeBytes {
-      UnsafePointer(
-        ($0.baseAddress.unsafelyUnwrapped + offset(.element, slot)).assumingMemoryBound(to: Atomic<UInt64>.self))
+  /// A slot's words, for as long as the page is mapped: without looking each time whether they lie in it.
+  struct Slot: @unchecked Sendable {
+    // Sendable: the words are atomic.
+    fileprivate let words: UnsafePointer<Atomic<UInt64>>
+
+    @inline(__always)
+    func set(_ field: Field, _ value: UInt64) { words[field.rawValue / 8].store(value, ordering: .relaxed) }
+
+    @inline(__always)
+    func increment(_ field: Field) { words[field.rawValue / 8].wrappingAdd(1, ordering: .relaxed) }
+  }
+
+  /// - Throws: `Errno.invalidArgument` when there is no such slot.
+  func words(of slot: Int) throws(InterprocessError) -> Slot {
+    // Both ends lie in the page.
+    try mapping.withAtomic(UInt64.self, at: offset(.name, slot) + Self.nameSize - 8) { _ in }
+    return mapping.withUnsafeBytes {
+      let start = $0.baseAddress.unsafelyUnwrapped + offset(.process, slot)
+      return Slot(words: UnsafePointer(start.assumingMemoryBound(to: Atomic<UInt64>.self)))
     }
   }
 

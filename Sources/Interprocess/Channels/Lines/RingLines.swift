@@ -20,13 +20,14 @@ private struct RingPieceHead {
 final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
   // Sendable: its state is touched by one caller at a time (Channel's turn); the interrupter is for any thread.
 
-  private var producer: RingProducer
+  // Not checked at run time for the same reason.
+  @exclusivity(unchecked) private var producer: RingProducer
   private let interrupter: RingInterrupter
   private let peer: PeerLife
   /// How much of a message goes into one record.
   private let largestPiece: Int
-  private var sent: Int?
-  private var wanted = 0
+  @exclusivity(unchecked) private var sent: Int?
+  @exclusivity(unchecked) private var wanted = 0
 
   init(_ producer: consuming RingProducer, _ peer: PeerLife) {
     interrupter = producer.interrupter
@@ -109,13 +110,14 @@ final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
 final class RingIncomingLine: IncomingLine, @unchecked Sendable {
   // Sendable: its state is touched by one caller at a time (Channel's turn); the interrupter is for any thread.
 
-  private var consumer: RingConsumer
+  // Not checked at run time for the same reason.
+  @exclusivity(unchecked) private var consumer: RingConsumer
   private let interrupter: RingInterrupter
   private let peer: PeerLife
-  private var buffer = MessageBuffer()
-  private var total: Int?
+  @exclusivity(unchecked) private var buffer = MessageBuffer()
+  @exclusivity(unchecked) private var total: Int?
   /// Whether the pieces that come belong to a message that was refused.
-  private var isSkipping = false
+  @exclusivity(unchecked) private var isSkipping = false
 
   init(_ consumer: consuming RingConsumer, _ peer: PeerLife) {
     interrupter = consumer.interrupter

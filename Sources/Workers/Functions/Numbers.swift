@@ -1,0 +1,37 @@
+import Interprocess
+
+/// Elements of a chunk that are numbers of fixed width: they lie in a frame as they do in memory, for all bytes of that
+/// size are one, whoever sent them, and the other process runs the same program.
+enum Numbers {
+  /// Whether a type is one of them.
+  static func include(_ type: any Any.Type) -> Bool {
+    type == Int.self || type == Double.self || type == UInt64.self || type == Int64.self || type == UInt8.self
+      || type == Float.self || type == Int32.self || type == UInt32.self || type == UInt.self || type == Int16.self
+      || type == UInt16.self || type == Int8.self
+  }
+
+  static func append<Element>(_ elements: ArraySlice<Element>, to frame: inout [UInt8]) {
+    elements.withUnsafeBytes { frame.append(contentsOf: $0) }
+  }
+
+  static func append<Element>(_ elements: [Element], to frame: inout [UInt8]) {
+    elements.withUnsafeBytes { frame.append(contentsOf: $0) }
+  }
+
+  static func append<Element>(_ element: Element, to frame: inout [UInt8]) {
+    withUnsafeBytes(of: element) { frame.append(contentsOf: $0) }
+  }
+
+  static func readOne<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> Element {
+    guard bytes.byteCount == MemoryLayout<Element>.size else { throw FrameReader.Malformed() }
+    return withUnsafeTemporaryAllocation(of: Element.self, capacity: 1) { room in
+      bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(room).copyMemory(from: $0) }
+      return room[0]
+    }
+  }
+
+  static func read<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> [Element] {
+    guard bytes.byteCount % MemoryLayout<Element>.stride == 0 else { throw FrameReader.Malformed() }
+    return bytes.withUnsafeBytes { [Element](copying: $0) }
+  }
+}
