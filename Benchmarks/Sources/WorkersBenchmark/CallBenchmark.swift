@@ -16,30 +16,6 @@ struct CallBenchmark {
     if parts.contains("python") { try await python(&table) }
   }
 
-  func profile(_ what: String) async throws {
-    let mechanism = Mechanism.ring
-    if what == "raw" { print("raw", try RawRoundTrip.measure(mechanism) * 1e6); return }
-    if what == "many" {
-      try await withWorkerPool(of: Subject.self, count: 2) { pool in
-        for _ in 0..<5 {
-          print("many", Double(2 * 20_000) / (try await time { try await Self.submit(pool, tasks: 2, each: 20_000) }),
-           Double(2 * 20_000) / (try await time { try await Self.submit(pool, tasks: 4, each: 10_000) }),
-           Double(2 * 20_000) / (try await time { try await Self.submit(pool, tasks: 8, each: 5_000) }))
-        }
-      }
-      return
-    }
-    try await withWorkerPool(of: Subject.self, configuration: .init(count: 1, mechanism: mechanism)) { pool in
-      for _ in 0..<20 {
-        if what == "function" {
-          print(what, try await medianTime { _ = try await pool.call(Nothing.self, 1) } * 1e6)
-        } else {
-          print(what, try await medianTime { try await pool.run { try await $0.nothing() } } * 1e6)
-        }
-      }
-    }
-  }
-
   private func roundTrips(over mechanism: Mechanism, _ table: inout Table) async throws {
     var raw: [Double] = []
     var actor: [Double] = []

@@ -28,7 +28,6 @@ do {
     default: throw Failure("\(argument): there is no such option; --help lists them")
     }
   }
-  if let what = getenv("PROFILE").map({ String(cString: $0) }) { try await CallBenchmark(rounds: 1).profile(what); exit(0) }
   var table = Table()
   table.printHeader()
   try await CallBenchmark(rounds: rounds).run(parts, &table)

@@ -14,13 +14,12 @@ final class WorkerArena: Sendable {
   }
 
   private let state = Mutex(State())
-  /// Has what the pool sent about blocks read, and waits for it for a moment.
-  private let awaitBlocks: @Sendable () -> Void
-  private static let patience = Duration.seconds(10)
+  /// Has what the pool sent about blocks read, until the condition holds or patience ends.
+  private let awaitBlocks: @Sendable (() -> Bool) -> Bool
 
   @TaskLocal static var current: WorkerArena?
 
-  init(awaitBlocks: @escaping @Sendable () -> Void) { self.awaitBlocks = awaitBlocks }
+  init(awaitBlocks: @escaping @Sendable (() -> Bool) -> Bool) { self.awaitBlocks = awaitBlocks }
 
   func adopt(_ block: UInt64, _ descriptor: consuming OwnedDescriptor) {
     guard let memory = try? LentMemory(descriptor) else { return }
@@ -45,12 +44,11 @@ final class WorkerArena: Sendable {
   }
 
   private func memory(of block: UInt64) throws -> LentMemory {
-    let end = ContinuousClock.now + Self.patience
-    while true {
-      if let memory = state.withLock({ $0.blocks[block] }) { return memory }
-      if ContinuousClock.now > end { throw WorkerCallError("an array's memory did not reach the worker") }
-      awaitBlocks()
+    func found() -> LentMemory? { state.withLock { $0.blocks[block] } }
+    guard awaitBlocks({ found() != nil }), let memory = found() else {
+      throw WorkerCallError("an array's memory did not reach the worker")
     }
+    return memory
   }
 
   /// The call is over: takes back what it has let go.

@@ -38,6 +38,7 @@ struct ForkServerProcess {
 
   mutating func run() -> Never {
     cw_name_process("fork server")
+    warmUp()
     while true {
       let watched = [parent, control.number, childSignals] + adopted.map(\.pidfd)
       var entries = watched.map { pollfd(fd: $0, events: CShort(POLLIN), revents: 0) }
@@ -50,6 +51,11 @@ struct ForkServerProcess {
       adopted.removeAll { ended.contains($0.pidfd) }
       for handle in ended { close(handle) }
     }
+  }
+
+  /// What Swift does once and each worker would have to do anew.
+  private func warmUp() {
+    _ = try? CBORDecoder().decode(Int.self, from: CBOREncoder().encode(0))
   }
 
   /// Ends with all workers, stopped ones too.

@@ -11,7 +11,7 @@ extension PoolCore {
     case .startForkServer: startForkServer()
     case .closeForkServer: state.withLock { $0.forkServer }?.end()
     case .killForkServer: state.withLock { $0.forkServer }?.killItself()
-    case .startWorker(let id): startWorker(id)
+    case .startWorker(let id): state.withLock { $0.starts.append(id) }
     case .forget(let id): forget(id)
     case .send(let call, let worker, let attempt): send(call, to: worker, attempt)
     case .cancelInWorker(let worker, let call): self.worker(worker)?.cancel(call)
@@ -59,7 +59,8 @@ extension PoolCore {
     }
   }
 
-  private func startWorker(_ id: WorkerID) {
+  func startWorker(_ id: WorkerID) {
+    defer { _ = state.withLock { $0.starting.removeValue(forKey: id) } }
     do {
       try startProcess(id)
     } catch {
@@ -76,6 +77,7 @@ extension PoolCore {
     guard let server = state.withLock({ $0.forkServer }), let slot = state.withLock({ $0.freeSlots.popLast() }) else {
       throw InterprocessError(call: "startWorker", errno: .noChildProcess, remedy: "the fork server has ended")
     }
+    var isRegistered = false
     do {
       var pair = try Channel.pair(over: configuration.mechanism)
       let theirs = try pair.takeSecond()
@@ -91,7 +93,12 @@ extension PoolCore {
         actor: actorName, slot: slot, channel: theirs.description, maximumMessageSize: configuration.maximumMessageSize)
       status.clear(slot)
       status.set(.state, StatusPage.State.starting.rawValue, slot: slot)
-      state.withLock { $0.workers[id] = worker }
+      isRegistered = state.withLock { state in
+        if state.starting[id] == true { return false }
+        state.workers[id] = worker
+        return true
+      }
+      guard isRegistered else { throw CancellationError() }
       let process = try server.startWorker(
         configuration.process, program: WorkerMain.self, setup: setup.encoded(),
         descriptors: [statusMemory.fileDescriptor, theirJournal.fileDescriptor, sockets.second.fileDescriptor]
@@ -101,14 +108,19 @@ extension PoolCore {
       worker.adopt(process)
       startReading(worker)
     } catch {
-      if state.withLock({ $0.workers[id] == nil }) { state.withLock { $0.freeSlots.append(slot) } }
+      if !isRegistered { state.withLock { $0.freeSlots.append(slot) } }
       throw error
     }
   }
 
   /// The fork server died before it said whether there is a process.
   private func forget(_ id: WorkerID) {
-    guard let worker = worker(id) else { return }
+    let known = state.withLock { state -> PooledWorker? in
+      state.starts.removeAll { $0 == id }
+      if state.starting[id] != nil { state.starting[id] = true }
+      return state.workers[id]
+    }
+    guard let worker = known else { return }
     // If there is one all the same, it is not to run on unknown.
     worker.signal(SIGKILL)
     release(worker)

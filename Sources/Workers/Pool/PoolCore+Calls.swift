@@ -5,9 +5,6 @@ import Synchronization
 
 /// Calls on their way to workers, and back.
 extension PoolCore: WorkerCaller {
-  /// How long a caller looks for its reply before it suspends, in nanoseconds: suspending and waking costs as much.
-  private static let longestLook: Int64 = 50_000
-
   /// How long a worker may pause in the middle of a message, where the grace period is shorter: it may have to wait for a
   /// processor.
   private static let leastPatience = Duration.milliseconds(500)
@@ -67,19 +64,26 @@ extension PoolCore: WorkerCaller {
     }
     let call = PendingCall(
       id, name: name, deadline: options.deadline, frame: frame, loans: loans, onReport: CallOptions.onReport)
-    for worker in feedAndCarryOut(event(id), { $0.calls[id] = call }) { lookForReply(worker, to: call) }
-    if let answer = call.answer { return answer }
-    return await withTaskCancellationHandler {
-      await call.value()
-    } onCancel: {
-      feed(.cancel(id))
-    }
+    let start = MonotonicTime.now
+    let toRead = feedAndCarryOut(event(id)) { $0.calls[id] = call }
+    for worker in toRead { lookForReply(worker, to: call, until: start + look.nanoseconds) }
+    let seen = call.answer
+    let answer =
+      if let seen { seen } else {
+        await withTaskCancellationHandler {
+          await call.value()
+        } onCancel: {
+          feed(.cancel(id))
+        }
+      }
+    if !toRead.isEmpty { look.note(MonotonicTime.now - start, wasSeen: seen != nil) }
+    return answer
   }
 
   /// Looks at a worker's channel for a moment, on the caller's own thread, and then leaves it to a task.
-  private func lookForReply(_ worker: PooledWorker, to call: PendingCall) {
-    let isAlone = spinning.wrappingAdd(1, ordering: .relaxed).newValue < max(2, Processors.atStart)
-    defer { spinning.wrappingSubtract(1, ordering: .relaxed) }
+  private func lookForReply(_ worker: PooledWorker, to call: PendingCall, until end: Int64) {
+    let isAlone = looking.wrappingAdd(1, ordering: .relaxed).newValue < max(2, Processors.atStart)
+    defer { looking.wrappingSubtract(1, ordering: .relaxed) }
     guard isAlone,
       worker.state.withLock({ state in
         if state.isRead { return false }
@@ -87,9 +91,8 @@ extension PoolCore: WorkerCaller {
         return true
       })
     else { return startReading(worker) }
-    let start = MonotonicTime.now
     while call.isPending {
-      let left = Self.longestLook - (MonotonicTime.now - start)
+      let left = end - MonotonicTime.now
       do {
         guard left > 0, let frame = try worker.channel.receive(lookingFor: left, while: { call.isPending }) else {
           break

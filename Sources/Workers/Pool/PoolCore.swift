@@ -16,6 +16,11 @@ final class PoolCore: Sendable {
     var actions: [PoolAction] = []
     var next = 0
     var isCarryingOut = false
+    /// Workers to be started. That takes a millisecond each, for which no call is to wait: it is done when nothing else is to
+    /// be, and no longer in the order of the rest.
+    var starts: [WorkerID] = []
+    /// Those being started, and whether they have been forgotten meanwhile.
+    var starting: [WorkerID: Bool] = [:]
     var calls: [CallID: PendingCall] = [:]
     var workers: [WorkerID: PooledWorker] = [:]
     var lastCall = 0
@@ -48,7 +53,8 @@ final class PoolCore: Sendable {
   let blocks = Mutex<Arena?>(nil)
   private let start = ContinuousClock.now
   /// How many callers look for their reply without suspending.
-  let spinning = Atomic(0)
+  let looking = Atomic(0)
+  let look = CallLook()
 
   init(_ configuration: WorkerPoolConfiguration, actorName: String) throws {
     guard configuration.mechanism.isTwoWay else {
@@ -101,11 +107,26 @@ final class PoolCore: Sendable {
     guard isMine else { return [] }
     var toRead: [PooledWorker] = []
     while let action = nextAction(&toRead) { carryOut(action) }
+    while let worker = nextStart() {
+      // What was to be read is, though the starts take their time.
+      for idle in toRead { startReading(idle) }
+      toRead = []
+      startWorker(worker)
+    }
     return toRead
   }
 
   func feed(_ event: PoolEvent, _ prepare: (inout State) -> Void = { _ in }) {
     for worker in feedAndCarryOut(event, prepare) { startReading(worker) }
+  }
+
+  private func nextStart() -> WorkerID? {
+    state.withLock { state in
+      guard !state.isCarryingOut, !state.starts.isEmpty else { return nil }
+      let worker = state.starts.removeFirst()
+      state.starting[worker] = false
+      return worker
+    }
   }
 
   private func nextAction(_ toRead: inout [PooledWorker]) -> PoolAction? {

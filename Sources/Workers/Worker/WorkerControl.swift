@@ -60,21 +60,28 @@ final class WorkerControl: Sendable {
     return mayMoreCome
   }
 
-  /// Waits a moment for something to come, and does it.
-  func await() {
-    var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
-    poll(&entry, 1, 10)
-    _ = take()
+  /// Does what comes, until `isThere`, or for as long as patience lasts.
+  ///
+  /// - Returns: whether it is there.
+  func await(until isThere: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + Self.patience
+    while !isThere() {
+      // What was sent has come; if the watching thread is just taking it, this waits for that.
+      _ = take()
+      if isThere() { break }
+      if ContinuousClock.now > end { return false }
+      var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
+      poll(&entry, 1, 1)
+    }
+    return true
   }
 }
 
 extension WorkerControl {
   /// The descriptors of the values in a call: they were sent before the call was.
   func descriptors(of call: UInt64, count: Int) throws -> ArrivedDescriptors {
-    let end = ContinuousClock.now + Self.patience
-    while state.withLock({ $0.descriptors.count { $0.call == call } }) < count {
-      if ContinuousClock.now > end { throw WorkerCallError("a shared array's memory did not reach the worker") }
-      self.await()
+    guard self.await(until: { state.withLock { $0.descriptors.count { $0.call == call } } >= count }) else {
+      throw WorkerCallError("a shared array's memory did not reach the worker")
     }
     return ArrivedDescriptors(adopting: takeDescriptors(of: call))
   }

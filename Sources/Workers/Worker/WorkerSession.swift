@@ -53,7 +53,7 @@ final class WorkerSession: Sendable {
     slot = try status.words(of: setup.slot)
     marks = journal.marks
     self.control = control
-    arena = WorkerArena { control.await() }
+    arena = WorkerArena { control.await(until: $0) }
     control.arena = arena
     self.status = status
     self.journal = journal
