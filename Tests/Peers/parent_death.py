@@ -18,15 +18,17 @@ from in_namespace import left_objects, quiet
 
 
 def processes(session):
-    """Those that run, and their names: who has ended may wait for us to reap it."""
+    """Those that run, and their names: who has ended may wait for us to reap it. A process of which only the first thread
+    has ended looks as if all of it had, and still has its memory."""
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/stat") as file:
                 head, _, tail = file.read().rpartition(")")
+            threads = len(os.listdir(f"/proc/{entry}/task"))
         except (FileNotFoundError, ProcessLookupError):
             continue
         fields = tail.split()
-        if int(fields[3]) == session and fields[0] not in "ZX":
+        if int(fields[3]) == session and (fields[0] not in "ZX" or threads > 1):
             yield int(entry), head.partition("(")[2]
 
 

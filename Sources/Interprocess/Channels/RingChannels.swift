@@ -55,8 +55,9 @@ extension ChannelPair {
   private static func systemVRings(_ size: Int) throws(InterprocessError) -> ChannelPair {
     let segment = try SystemVSharedMemory(byteCount: size)
     let id = segment.id
-    // Marked, it goes with the last process that has it attached, and until then may still be attached by its id.
-    defer { try? SystemVSharedMemory.remove(id: id) }
+    // Marked, it goes with the last process that has it attached, and until then may still be attached by its id. At once: a
+    // process killed before leaves it for ever.
+    try SystemVSharedMemory.remove(id: id)
     try makeRings(in: segment.mapping, .systemVSharedMemory)
     var pair = try shared(.systemVSharedMemory, numbers: [id], bells(.systemVSharedMemory))
     try pair.keep(SystemVSharedMemory(id: id).takeMapping(), segment.takeMapping())
