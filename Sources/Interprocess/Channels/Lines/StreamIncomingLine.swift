@@ -9,18 +9,28 @@ import SystemPackage
 final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @unchecked Sendable {
   // Sendable: its state is touched by one caller at a time (Channel's turn); closing waits for the turn as well.
 
-  private var source: Source
+  // Not checked at run time for the same reason.
+  @exclusivity(unchecked) private var source: Source
 
-  private let ahead = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
-  private var aheadRange = 0..<0
+  /// How much is read ahead. See ``CopyAlignment`` for the rest of the memory.
+  private static var aheadSize: Int { 64 << 10 }
+  /// Longer messages are put together elsewhere.
+  private static var longestAhead: Int { 32 << 10 }
+  /// What is read ahead after a long message, for the next one is long too, mostly: of its beginning, which has to be moved
+  /// to its place, there is little then.
+  private static var headAhead: Int { 512 }
+  @exclusivity(unchecked) private var wasLong = false
+  private let ahead = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: aheadSize + 2 * CopyAlignment.page, alignment: CopyAlignment.page)
+  @exclusivity(unchecked) private var aheadRange = 0..<0
   /// The message that is too long for reading ahead, and what its head says.
-  private var long = MessageBuffer()
-  private var head: StreamFrame.Head?
+  @exclusivity(unchecked) private var long = MessageBuffer()
+  @exclusivity(unchecked) private var head: StreamFrame.Head?
   /// How much of a message that was refused has not come yet.
-  private var refused: UInt64 = 0
+  @exclusivity(unchecked) private var refused: UInt64 = 0
   /// What arrived and has not been claimed by a message's head yet, or by the receiver.
-  private var received: ReceivedDescriptors
-  private var claimed = 0
+  @exclusivity(unchecked) private var received: ReceivedDescriptors
+  @exclusivity(unchecked) private var claimed = 0
 
   /// Has whoever waits here look again, where the kernel does not do that by itself.
   private let wake: @Sendable () -> Void
@@ -98,7 +108,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
       return UnsafeRawBufferPointer(rebasing: ahead[start..<(start + size)])
     }
     // It may fit if the bytes before it make room; a longer one is put together elsewhere.
-    if size <= ahead.count, long.count == 0 { return nil }
+    if size <= Self.longestAhead, long.count == 0 { return nil }
     try moveAheadToLong(atMost: size - long.count)
     guard long.count == size else { return nil }
     finish(head)
@@ -122,6 +132,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   private func finish(_ head: StreamFrame.Head) {
     claimed = min(Int(head.descriptors), received.count)
     self.head = nil
+    wasLong = long.count > 0
   }
 
   private func moveAheadToLong(atMost most: Int) throws(ChannelError) {
@@ -134,15 +145,21 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   }
 
   private func read(mayBlock: Bool) throws(ChannelError) -> Result<Int, Errno> {
-    if let head, Int(head.byteCount) > ahead.count { return try readLong(Int(head.byteCount), mayBlock) }
+    if let head, Int(head.byteCount) > Self.longestAhead { return try readLong(Int(head.byteCount), mayBlock) }
     // The bytes that are left begin anew, so that there is room behind them.
-    if aheadRange.lowerBound > 0 {
-      ahead.copyMemory(from: UnsafeRawBufferPointer(rebasing: ahead[aheadRange]))
-      aheadRange = 0..<aheadRange.count
+    let end = CopyAlignment.place(from: aheadRange.count)
+    if aheadRange.upperBound != end {
+      let start = end - aheadRange.count
+      if !aheadRange.isEmpty {
+        UnsafeMutableRawBufferPointer(rebasing: ahead[start..<end])
+          .copyMemory(from: UnsafeRawBufferPointer(rebasing: ahead[aheadRange]))
+      }
+      aheadRange = start..<end
     }
-    let room = UnsafeMutableRawBufferPointer(rebasing: ahead[aheadRange.upperBound...])
+    let room = UnsafeMutableRawBufferPointer(
+      rebasing: ahead[end..<min(ahead.count, end + (wasLong && isBetweenMessages ? Self.headAhead : Self.aheadSize))])
     let result = source.read(into: room, receiving: &received, mayBlock: mayBlock)
-    if case .success(let count) = result { aheadRange = 0..<(aheadRange.count + count) }
+    if case .success(let count) = result { aheadRange = aheadRange.lowerBound..<(end + count) }
     return result
   }
 

@@ -7,14 +7,15 @@ import SystemPackage
 final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unchecked Sendable {
   // Sendable: its state is touched by one caller at a time (Channel's turn); closing waits for the turn as well.
 
-  private var sink: Sink
+  // Not checked at run time for the same reason.
+  @exclusivity(unchecked) private var sink: Sink
 
   /// Head and beginning of a message, so that a short one is one system call.
-  private let beginning = UnsafeMutableRawBufferPointer.allocate(byteCount: 32 << 10, alignment: 16)
-  private var beginningCount = 0
+  private let beginning = UnsafeMutableRawBufferPointer.allocate(byteCount: 32 << 10, alignment: 64)
+  @exclusivity(unchecked) private var beginningCount = 0
   /// How many bytes of head and message have gone; `nil` between messages.
-  private var gone: Int?
-  private var headSize = 0
+  @exclusivity(unchecked) private var gone: Int?
+  @exclusivity(unchecked) private var headSize = 0
 
   /// Has whoever waits here look again, where the kernel does not do that by itself.
   private let wake: @Sendable () -> Void
