@@ -108,9 +108,11 @@ struct BenchPeerProgram {
   /// - Returns: what it printed; `nil` when it failed.
   static func run(_ command: [String], errorsAreShown: Bool, waiting: () -> Void) throws -> String? {
     var output = try Pipe()
+    // Its number alone: in a closure that never returns, the pipe itself would end, and be closed, after its last use.
+    let writer = output.writer.fileDescriptor.rawValue
     var child = try ForkedProcess {
       Interruption.stopCatching()
-      dup2(output.writer.fileDescriptor.rawValue, STDOUT_FILENO)
+      dup2(writer, STDOUT_FILENO)
       if !errorsAreShown {
         let nowhere = Glibc.open("/dev/null", O_WRONLY)
         dup2(nowhere, STDERR_FILENO)
