@@ -1,4 +1,5 @@
 import Glibc
+import Interprocess
 import Synchronization
 
 /// A way for a worker to go, or to stay.

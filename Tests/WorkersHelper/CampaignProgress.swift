@@ -1,4 +1,5 @@
 import Glibc
+import Interprocess
 import Synchronization
 import WorkerPrograms
 

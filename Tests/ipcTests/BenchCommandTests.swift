@@ -139,6 +139,15 @@ struct BenchCommandTests {
     #expect(check.exitCode == 0, "\(check.errors)")
   }
 
+  @Test("a peer that is there is measured")
+  func peers() throws {
+    let run = try Command.run(ipc, ["bench", "--quick", "--json", "--peers", "--via", "pipe"], timeout: .seconds(120))
+    #expect(run.exitCode == 0, "\(run.errors)")
+    // Python is there, for other tests need it.
+    let lines = run.lines.filter { $0.contains("\"python-pipe\"") }
+    #expect(lines.count == 18 && lines.allSatisfy { $0.contains("\"raw\":null") }, "\(run.output) \(run.errors)")
+  }
+
   @Test("a peer that is not there is said, and is no failure")
   func absentPeers() throws {
     // Nothing can be compiled, and no Python run, where no program is found.

@@ -1,3 +1,4 @@
+import Interprocess
 import Synchronization
 
 /// A call between its caller and the pool: what is sent, and what came of it.

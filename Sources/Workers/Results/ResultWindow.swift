@@ -1,3 +1,4 @@
+import Interprocess
 import Synchronization
 
 /// Calls under way for inputs taken one after another, and their results until somebody takes those.

@@ -1,3 +1,4 @@
+import Interprocess
 import Synchronization
 
 extension WorkerPool {

@@ -1,5 +1,6 @@
 import CInterprocess
 import Glibc
+import Interprocess
 import Synchronization
 
 /// Runs the jobs of a call on the thread that reads the worker's channel: no other thread has to wake for them.
