@@ -22,6 +22,8 @@ final class PooledWorker: Sendable {
     var isClosed = false
     /// SIGTERM or SIGKILL were the pool's.
     var wasSignalled = false
+    /// What it is to be sent as soon as its process is known: that one runs may be told before.
+    var signalToCome: CInt?
     /// What SIGKILL was for, or would be.
     var fault: WorkerCrash.Fault?
     /// What its call has in the arena, until it has answered or died.
@@ -59,8 +61,15 @@ final class PooledWorker: Sendable {
 
   var processID: CInt? { state.withLock { $0.process?.processID } }
 
-  /// The process that was started for it, unless it is gone by now.
-  func adopt(_ process: WorkerProcess) { state.withLock { if !$0.isClosed { $0.process = process } } }
+  /// The process that was started for it; it ends at once where nobody waits for it any more.
+  func adopt(_ process: WorkerProcess) {
+    let signal = state.withLock { state -> CInt? in
+      if state.isClosed { return SIGKILL }
+      state.process = process
+      return state.signalToCome.take()
+    }
+    if let signal { try? process.signal(signal) }
+  }
 
   /// Tells the worker that a call is cancelled, whatever it is doing.
   func cancel(_ call: CallID) { control.send(.cancel(UInt64(call.rawValue))) }
@@ -115,6 +124,7 @@ final class PooledWorker: Sendable {
   func signal(_ signal: CInt) {
     let process = state.withLock { state in
       state.wasSignalled = true
+      if state.process == nil { state.signalToCome = signal }
       return state.process
     }
     try? process?.signal(signal)
