@@ -24,7 +24,7 @@ public struct WorkerPoolConfiguration: Sendable {
   public var callDeadline: Duration?
 
   /// How long each request is given before the next, less polite one: a cancelled call to end, SIGTERM to be obeyed, a
-  /// stopped worker to be continued.
+  /// stopped worker to be continued, the rest of a message that a worker has begun to send.
   public var gracePeriod = Duration.seconds(1)
 
   /// How long a worker may take to become ready.
