@@ -47,13 +47,16 @@ extension Channel {
   }
 
   nonisolated(nonsending) func withReceivedMessage<Result>(
-    atMost limit: Int, by deadline: Deadline, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
+    atMost limit: Int, by deadline: Deadline, pausingAtMost patience: Duration? = nil,
+    receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
   ) async throws -> Result? {
     try Task.checkCancellation()
     let line = try incomingLine()
     try await receiving.take(by: deadline)
     defer { release(receiving) }
     try checkReceiving()
+    var partial: Int?
+    var hasPaused = false
     while true {
       switch try line.tryReceive(limit: limit, mayBlock: false) {
       case .message(let bytes):
@@ -65,10 +68,18 @@ extension Channel {
         try await giveOthersATurn()
       case .nothing:
         if deadline.hasPassed { throw ChannelError.receivingTimedOut }
+        let came = patience == nil ? nil : line.partialByteCount
+        if hasPaused, came == partial {
+          throw ChannelError(.malformedMessage, "half a message came, and no more of it")
+        }
+        partial = came
+        hasPaused = false
         do {
-          try await line.waitForMessage(by: deadline)
+          try await line.waitForMessage(by: came == nil ? deadline : deadline.earlier(of: Deadline(patience)))
         } catch {
-          throw error.asChannelError
+          let error = error.asChannelError
+          hasPaused = came != nil && (error as? ChannelError)?.isTimeout == true && !deadline.hasPassed
+          if !hasPaused { throw error }
         }
       }
     }
@@ -129,7 +140,7 @@ private nonisolated(nonsending) func giveOthersATurn() async throws {
 
 extension Error {
   /// The same error, a channel's if it was a system call's.
-  var asChannelError: any Error {
+  fileprivate var asChannelError: any Error {
     (self as? InterprocessError).map(ChannelError.init) ?? self
   }
 }

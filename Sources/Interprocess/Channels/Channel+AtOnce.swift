@@ -39,20 +39,6 @@ extension Channel {
     }
   }
 
-  /// - Returns: `false` when nothing came in time.
-  private nonisolated(nonsending) func waitForMessage(
-    _ line: any IncomingLine, by deadline: Deadline
-  ) async throws -> Bool {
-    do {
-      try await line.waitForMessage(by: deadline)
-      return true
-    } catch {
-      let error = error.asChannelError
-      if (error as? ChannelError)?.isTimeout == true { return false }
-      throw error
-    }
-  }
-
   /// Looks for a message again and again, if nobody else is receiving; blocks the thread meanwhile.
   ///
   /// - Parameters:
@@ -102,26 +88,10 @@ extension Channel {
   /// - Parameter patience: how long nothing may come in the middle of a message.
   /// - Throws: what the other forms throw; ``ChannelError/Code/malformedMessage`` where half a message is all that comes.
   package nonisolated(nonsending) func receive(pausingAtMost patience: Duration) async throws -> [UInt8]? {
-    let line = try incomingLine()
-    try await receiving.take(by: .never)
-    defer { release(receiving) }
-    try checkReceiving()
-    var partial: Int?
-    var hasPaused = false
-    while true {
-      switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
-      case .message(let bytes):
-        return line.take(bytes)
-      case .end: return nil
-      case .unfinished: await Task.yield()
-      case .nothing:
-        if hasPaused, line.partialByteCount == partial {
-          throw ChannelError(.malformedMessage, "half a message came, and no more of it")
-        }
-        partial = line.partialByteCount
-        hasPaused = try await !waitForMessage(line, by: partial == nil ? .never : Deadline(patience))
-      }
-    }
+    var none = ReceivedDescriptors(atMost: 0)
+    return try await withReceivedMessage(
+      atMost: options.maximumMessageSize, by: .never, pausingAtMost: patience, receiving: &none
+    ) { [UInt8](copying: $0) }
   }
 }
 

@@ -20,6 +20,17 @@ distributed actor Mischief: WorkerActor {
     while getpid() > 0 { usleep(10_000) }
   }
 
+  /// Sends a message when it has nothing to do any more.
+  distributed func speakOutOfTurn() -> Int32 {
+    if let send = WorkerContext.current?.send {
+      Task { @concurrent in
+        try await Task.sleep(for: .milliseconds(20))
+        try send([99, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+      }
+    }
+    return getpid()
+  }
+
   /// Reports until it is cancelled, and for a while after that.
   distributed func reportPastCancellation() throws {
     var left = 100

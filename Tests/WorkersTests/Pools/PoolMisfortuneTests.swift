@@ -188,6 +188,18 @@ struct PoolMisfortuneTests {
     }
   }
 
+  @Test(
+    "a worker that speaks out of turn is dropped, and the next call, which it would have had, goes to another",
+    arguments: [Mechanism.ring, .pipe, .posixMessageQueue])
+  func outOfTurn(_ mechanism: Mechanism) async throws {
+    try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(1, mechanism)) { pool in
+      let first = try await pool.run { try await $0.speakOutOfTurn() }
+      try await Task.sleep(for: .milliseconds(200))
+      let second = try await pool.run { try await $0.process() }
+      #expect(first != second)
+    }
+  }
+
   @Test("a pool that is drained while a worker starts ends", .timeLimit(.minutes(1)))
   func drainedWhileStarting() async throws {
     for _ in 0..<100 {
