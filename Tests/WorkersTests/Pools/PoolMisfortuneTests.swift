@@ -200,15 +200,6 @@ struct PoolMisfortuneTests {
     }
   }
 
-  @Test("a pool that is drained while a worker starts ends", .timeLimit(.minutes(1)))
-  func drainedWhileStarting() async throws {
-    for _ in 0..<100 {
-      try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(2)) { pool in
-        _ = await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.die() } }
-      }
-    }
-  }
-
   @Test("workers that never start end the pool, with the cause")
   func neverStarted() async throws {
     var configuration = WorkerPoolConfiguration(count: 1)
