@@ -127,9 +127,8 @@ struct PoolMisfortuneTests {
     try await withWorkerPool(of: Mischief.self, configuration: Self.configuration(1)) { pool in
       let process = try await pool.run { try await $0.process() }
       let call = Task { try await pool.run { try await $0.sleep(milliseconds: 60_000) } }
-      try await eventually("the call runs") {
-        pool.core?.state.withLock { $0.machine.workers.contains { $0.work != nil } } == true
-      }
+      // Stopped before it has begun, it would cost nothing: another worker would take the call.
+      try await eventually("the call runs") { hasBegunLastCall(pool) }
       kill(process, SIGSTOP)
       let crash = await #expect(throws: WorkerCrash.self) { try await call.value }
       #expect(crash?.fault == .stopped)
@@ -217,11 +216,19 @@ struct PoolMisfortuneTests {
   func boundedDrain() async throws {
     let pool = try WorkerPool(of: Mischief.self, configuration: Self.configuration())
     let call = Task { try await pool.run { try await $0.spin() } }
-    try await eventually("the call runs") {
-      pool.core?.state.withLock { $0.machine.workers.contains { $0.work != nil } } == true
-    }
+    try await eventually("the call runs") { hasBegunLastCall(pool) }
     await pool.shutDown(.drain(within: .milliseconds(50)))
     await #expect(throws: PoolClosed.self) { try await call.value }
+  }
+}
+
+/// Whether the call made last runs in its worker, which is later than that it was given to one.
+func hasBegunLastCall<Worker>(_ pool: WorkerPool<Worker>) -> Bool {
+  guard let core = pool.core else { return false }
+  return core.state.withLock { state in
+    // An answered one was removed.
+    state.calls[CallID(rawValue: state.lastCall)] != nil
+      && state.workers.values.contains { $0.journal.call == UInt64(state.lastCall) }
   }
 }
 
