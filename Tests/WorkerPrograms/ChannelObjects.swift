@@ -1,5 +1,6 @@
 import CInterprocess
 import Glibc
+import Interprocess
 
 /// What a worker's channel is made of, used past the library.
 enum ChannelObjects {
@@ -21,6 +22,18 @@ enum ChannelObjects {
       }
     }
     for queue in systemVQueues { _ = ci_msgsnd(queue, 1, bytes, min(bytes.count, 512), CInt(IPC_NOWAIT)) }
+  }
+
+  /// Writes into whatever socket takes it, with a descriptor.
+  static func pass(_ bytes: [UInt8], _ descriptor: borrowing OwnedDescriptor) {
+    let passed = descriptor.fileDescriptor
+    for descriptor in descriptors {
+      var status = stat()
+      fstat(descriptor, &status)
+      guard status.st_mode & S_IFMT == S_IFSOCK else { continue }
+      let socket = UnixSocket(adopting: OwnedDescriptor(adopting: dup(descriptor)))
+      try? socket.write(bytes, passing: [passed], timeout: .zero)
+    }
   }
 
   static func closeAll() {
@@ -49,6 +62,13 @@ enum ChannelObjects {
         UnsafeMutableRawPointer(bitPattern: start + offset)?.storeBytes(of: word, as: UInt64.self)
       }
     }
+  }
+
+  /// Memory with a size, and without pages.
+  static func hollowMemory(_ byteCount: Int) -> OwnedDescriptor {
+    let descriptor = ci_memfd_create("hollow", ci_mfd_cloexec() | ci_mfd_allow_sealing())
+    ftruncate(descriptor, byteCount)
+    return OwnedDescriptor(adopting: descriptor)
   }
 
   /// All but the standard ones.

@@ -32,6 +32,10 @@ public enum Hostility: String, Codable, CaseIterable, Sendable {
   case halfMessage = "half-message"
   /// The channel is closed, and the process lives.
   case closedChannel = "closed-channel"
+  /// A result that lies in memory that comes with it, a terabyte, with nothing behind it.
+  case hollowResult = "hollow-result"
+  /// The same, and what comes with it is no memory.
+  case resultInFile = "result-in-file"
   /// Random words all over the memory that it shares with its pool.
   case scribbling
 
@@ -60,8 +64,17 @@ public enum Hostility: String, Codable, CaseIterable, Sendable {
     case .closedChannel:
       ChannelObjects.closeAll()
       while true { pause() }
+    case .hollowResult: sendResult(context, in: ChannelObjects.hollowMemory(Self.terabyte))
+    case .resultInFile: sendResult(context, in: OwnedDescriptor(adopting: open("/dev/zero", O_RDWR | O_CLOEXEC)))
     case .scribbling: ChannelObjects.scribble(&random)
     }
+  }
+
+  private static let terabyte = 1 << 40
+
+  private func sendResult(_ context: WorkerContext, in descriptor: consuming OwnedDescriptor) {
+    ChannelObjects.pass(Self.word(3) + Self.word(context.call), descriptor)
+    send(context, Self.frame(22, context.call) + Self.word(1) + Self.word(UInt64(Self.terabyte)))
   }
 
   private func send(_ context: WorkerContext, _ message: [UInt8]) { try? context.send(message) }

@@ -14,6 +14,8 @@ public distributed actor Large: WorkerActor {
   public distributed func count(_ bytes: [UInt8]) -> Int { bytes.count }
   public distributed func ends(_ bytes: [UInt8]) -> [UInt8] { [bytes.first ?? 0, bytes.last ?? 0] }
   public distributed func echo(_ numbers: [Double]) -> [Double] { numbers }
+  public distributed func make(_ count: Int, _ value: Double) -> [Double] { Array(repeating: value, count: count) }
+  public distributed func makePoints(_ count: Int) -> [Point] { Array(repeating: Point(x: 1, y: 2), count: count) }
   public distributed func points(_ points: [Point]) -> Double { points.reduce(0) { $0 + $1.x * $1.y } }
   public distributed func lengths(_ first: [UInt8], _ second: [Int16], _ third: String) -> [Int] {
     [first.count, second.count, third.utf8.count]
@@ -27,6 +29,13 @@ public distributed actor Large: WorkerActor {
 
   /// How many blocks of the pool's this process has mapped.
   public distributed func blocks() -> Int { mappings().filter { $0.line.contains("memfd:interprocess-arena") }.count }
+
+  /// The memory for results that this process has: what each is called by the system, which no other is.
+  public distributed func resultMemory() -> [String] {
+    mappings().filter { $0.line.contains("memfd:interprocess-result") }.map { mapping in
+      mapping.line.split(separator: " ").dropFirst(4).prefix(1).joined()
+    }
+  }
 
   public distributed func keep(_ bytes: [UInt8]) { kept = bytes }
   public distributed func keptSum() -> Int { kept.reduce(0) { $0 + Int($1) } }
@@ -78,6 +87,10 @@ public struct Point: Codable, Sendable, Equatable {
     self.x = x
     self.y = y
   }
+}
+
+public enum Ramp: WorkerFunction {
+  public static func call(_ count: Int) -> [Int32] { Array(0..<Int32(count)) }
 }
 
 public enum Length: WorkerFunction {

@@ -20,17 +20,17 @@ public distributed actor Lingering: WorkerActor {
   public distributed func count(_ text: String) -> Int { text.utf8.count }
 
   /// Reports when it has begun.
-  public distributed func linger(_ how: String) async throws -> [UInt8] {
+  public distributed func linger(_ how: String) async throws -> [[UInt8]] {
     try WorkerContext.report(getpid())
     switch how {
     case "poll":
       while !Task.isCancelled {}
-      return [1]
+      return [[1]]
     case "spin": while getpid() > 0 {}
     case "stop": raise(SIGSTOP)
     case "sleep": try await Task.sleep(for: .seconds(1000))
-    // Its result does not fit into anything, and nobody reads it.
-    case "half-result": return [UInt8](repeating: 1, count: Self.largeSize)
+    // Its result does not fit into anything, and nobody reads it. Bytes alone would not go by the channel.
+    case "half-result": return [[UInt8](repeating: 1, count: Self.largeSize)]
     default:
       // In C, with every signal blocked.
       var all = sigset_t()

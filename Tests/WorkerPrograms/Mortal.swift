@@ -55,10 +55,11 @@ public distributed actor Mortal: WorkerActor {
   }
 
   /// Goes off while its result is sent, if the pool's side reads nothing from the report on.
-  public distributed func half(_ way: Way) throws -> [UInt8] {
+  public distributed func half(_ way: Way) throws -> [[UInt8]] {
     try WorkerContext.report(getpid())
     way.happen(afterMilliseconds: 100)
-    return [UInt8](repeating: 7, count: Self.halfWaySize)
+    // Bytes alone would not go by the channel.
+    return [[UInt8](repeating: 7, count: Self.halfWaySize)]
   }
 
   /// Goes off when no call runs any more.

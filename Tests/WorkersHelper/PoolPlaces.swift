@@ -18,7 +18,7 @@ struct PoolPlaces {
 
   func run() async throws {
     switch place {
-    case "threads": for _ in 0..<50 { startThread { while getpid() > 0 {} } }
+    case "threads": for _ in 0..<50 { startBusyThread() }
     case "closed-input": close(STDIN_FILENO)
     case "replaced": _ = readLine()  // The test has replaced the program's file by now.
     case "few-descriptors", "too-few-descriptors":

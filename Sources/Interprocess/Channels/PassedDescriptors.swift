@@ -48,7 +48,7 @@ package final class ArrivedDescriptors: Sendable {
   }
 
   /// - Returns: `nil` when no such descriptor came, or when it was taken already.
-  func take(_ index: Int) -> OwnedDescriptor? {
+  package func take(_ index: Int) -> OwnedDescriptor? {
     let number = arrived.withLock { arrived -> CInt? in
       guard arrived.indices.contains(index) else { return nil }
       return arrived[index].take()

@@ -94,6 +94,21 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
     var frame: [UInt8] = []
     /// To be passed before the frame is sent.
     var passed: PassedDescriptors?
+    /// What is to be passed lies in the worker's memory for results.
+    private(set) var isLent = false
+    private let memory: ResultMemory
+
+    init(_ memory: ResultMemory) { self.memory = memory }
+
+    /// Makes a large array of numbers the result.
+    ///
+    /// - Returns: whether it is one.
+    func lendResult<Value>(_ call: UInt64, _ value: Value) -> Bool {
+      guard let byteCount = memory.place(value) else { return false }
+      frame = Frame.lentResult(call, byteCount: byteCount)
+      isLent = true
+      return true
+    }
 
     /// - Parameter content: writes what stands behind the head.
     func setResult(
@@ -113,6 +128,7 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
       frame = Frame.begin(.error, call)
       WireError.append(error, to: &frame)
       passed = nil
+      isLent = false
     }
   }
 
@@ -120,6 +136,7 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
   let reply: Reply
 
   public func onReturn<Success: Codable>(value: Success) async throws {
+    if reply.lendResult(call, value) { return }
     try reply.setResult(call) { try CBOREncoder($1).encode(value, into: &$0) }
   }
 

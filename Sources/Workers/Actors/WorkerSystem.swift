@@ -51,7 +51,7 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
     returning: Res.Type
   ) async throws -> Res where Act.ID == ActorID {
     let reply = try await call(actor.id, target, invocation)
-    return try reply.reader().rest(Res.self, reply.arrived)
+    return try reply.value(Res.self)
   }
 
   public func remoteCallVoid<Act: DistributedActor, Err: Error>(
@@ -98,18 +98,34 @@ struct CallReply: Sendable {
   let frame: [UInt8]
   /// The descriptors of shared arrays in it.
   let arrived: ArrivedDescriptors?
+  /// A large array that it is.
+  var lent: LentResult?
 
   /// This, when it is a result.
   ///
   /// - Throws: the error that it is, else.
   func result() throws -> CallReply {
     switch Frame.head(of: frame)?.kind {
-    case .result, .sharedResult: return self
+    case .result, .sharedResult, .lentResult: return self
     case .error:
       var reader = FrameReader(frame)
       throw try WireError.read(&reader)
     default: throw FrameReader.Malformed()
     }
+  }
+
+  /// The value that stands behind a result's head.
+  func value<Value: Decodable>(_: Value.Type) throws -> Value {
+    if lent != nil { return try lentArray(Value.self) }
+    return try reader().rest(Value.self, arrived)
+  }
+
+  /// The array that it is.
+  func lentArray<Value>(_: Value.Type) throws -> Value {
+    guard let lent, let type = Value.self as? any PlainArray.Type else { throw FrameReader.Malformed() }
+    func array<Elements: PlainArray>(_: Elements.Type) throws -> Any { try lent.array(Elements.self) }
+    guard let value = try array(type) as? Value else { throw FrameReader.Malformed() }
+    return value
   }
 
   /// Reads what stands behind a result's head.

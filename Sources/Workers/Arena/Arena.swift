@@ -50,8 +50,7 @@ final class Arena: Sendable {
 
   private func take(_ count: Int) -> ArenaBlock? {
     let (recycled, id) = state.withLock { state -> (ArenaBlock?, UInt64) in
-      // A block much too large would be missing where it is needed.
-      if let index = state.free.lastIndex(where: { $0.block.byteCount >= count && $0.block.byteCount / 4 <= count }) {
+      if let index = state.free.lastIndex(where: { Self.isFit($0.block.byteCount, for: count) }) {
         return (state.free.remove(at: index).block, 0)
       }
       state.lastID += 1
@@ -60,8 +59,11 @@ final class Arena: Sendable {
     return recycled ?? ArenaBlock(id: id, byteCount: Self.size(for: count))
   }
 
+  /// A block much too large would be missing where it is needed.
+  static func isFit(_ room: Int, for count: Int) -> Bool { room >= count && room / 4 <= count }
+
   /// An eighth of a power of two at a time, so that arrays of about the same size share blocks.
-  private static func size(for count: Int) -> Int {
+  static func size(for count: Int) -> Int {
     let step = max(smallestArray, (1 << (Int.bitWidth - 1 - count.leadingZeroBitCount)) / 8)
     return (count + step - 1) / step * step
   }

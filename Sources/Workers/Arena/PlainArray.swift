@@ -5,9 +5,13 @@ import CWorkers
 protocol PlainArray {
   /// `nil` where elements are more than bytes, or aligned to more than the memory of an array is.
   static var plainStride: Int? { get }
+  /// Whether its elements are numbers of fixed width, and so any bytes are some: even those of a stranger.
+  static var isOfNumbers: Bool { get }
   var plainByteCount: Int { get }
   func copyPlainBytes(to memory: UnsafeMutableRawBufferPointer)
   init(copying memory: UnsafeRawBufferPointer)
+  /// - Throws: where so many bytes are no whole number of elements; and what `fill` throws.
+  init(byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws
   /// - Returns: the array, and the object that holds its elements; `nil` where only a copy is possible.
   static func lent(by memory: LentMemory, byteCount: Int) -> (array: Self, holder: AnyObject)?
 }
@@ -29,6 +33,17 @@ extension Array: PlainArray {
     self = [Element](unsafeUninitializedCapacity: count) { elements, filled in
       UnsafeMutableRawBufferPointer(elements).copyMemory(
         from: UnsafeRawBufferPointer(rebasing: memory[..<(count * MemoryLayout<Element>.stride)]))
+      filled = count
+    }
+  }
+
+  static var isOfNumbers: Bool { Numbers.include(Element.self) }
+
+  init(byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    let count = byteCount / MemoryLayout<Element>.stride
+    guard count * MemoryLayout<Element>.stride == byteCount else { throw FrameReader.Malformed() }
+    self = try [Element](unsafeUninitializedCapacity: count) { elements, filled in
+      try fill(UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: elements[..<count])))
       filled = count
     }
   }

@@ -22,6 +22,7 @@ struct ChunkResults<Output: Codable & Sendable> {
   }
 
   private func write(_ call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
+    if outputs.count == 1, failures.isEmpty, reply.lendResult(call, outputs[0]) { return }
     if Numbers.include(Output.self) {
       var frame = Frame.begin(.result, call, capacity: 32 + outputs.count * MemoryLayout<Output>.stride)
       appendFailures(to: &frame)
@@ -68,6 +69,15 @@ struct ChunkResults<Output: Codable & Sendable> {
 
   /// Reads what a worker wrote about `count` elements.
   init(_ reply: CallReply, count: Int) throws {
+    if reply.lent == nil {
+      try self.init(inFrameOf: reply, count)
+    } else {
+      guard count == 1 else { throw FrameReader.Malformed() }
+      self.init([try reply.lentArray(Output.self)], [])
+    }
+  }
+
+  private init(inFrameOf reply: CallReply, _ count: Int) throws {
     var reader = try reply.reader()
     var failures: [(index: Int, error: any Error)] = []
     for _ in 0..<(try reader.number()) {
@@ -86,7 +96,7 @@ struct ChunkResults<Output: Codable & Sendable> {
 
   /// Reads what a worker wrote about a single element.
   static func one(_ reply: CallReply) throws -> Output {
-    if Numbers.include(Output.self) {
+    if reply.lent == nil, Numbers.include(Output.self) {
       var reader = try reply.reader()
       if try reader.number() == 0 { return try Numbers.readOne(Output.self, reader.restBytes) }
     }

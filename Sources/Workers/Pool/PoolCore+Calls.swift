@@ -190,30 +190,42 @@ extension PoolCore: WorkerCaller {
       worker.state.withLock { $0.leases }.first { $0.block.id == number }?.keep()
       worker.state.withLock { _ = $0.knownBlocks.remove(number) }
       return true
-    case .result, .error, .sharedResult:
-      var arrived: ArrivedDescriptors?
-      if kind == .sharedResult {
-        guard worker.state.withLock({ $0.call == id }), let all = worker.descriptors(of: id, frame) else {
-          return false
-        }
-        arrived = all
-      }
-      let leases = worker.state.withLock { state -> [ArenaLease]? in
-        guard state.call == id else { return nil }
-        state.call = nil
-        defer { state.leases = [] }
-        return state.leases
-      }
-      guard leases != nil else { return false }
-      state.withLock { $0.calls[id] }?.keep(CallReply(frame: frame, arrived: arrived))
-      recycleIfDue(worker)
-      // After its reply it has nothing more to say. This one counts, but it gets no other call.
-      let isQuiet = !worker.channel.hasPartOfMessage
-      if !isQuiet { feed(.channelEnded(worker.id)) }
-      feed(.reply(worker.id, id))
-      return isQuiet
+    case .result, .error, .sharedResult, .lentResult: return takeReply(kind, to: id, frame, from: worker)
     case .call, .function: return false
     }
+  }
+
+  private func takeReply(_ kind: Frame.Kind, to id: CallID, _ frame: [UInt8], from worker: PooledWorker) -> Bool {
+    guard let reply = reply(kind, to: id, frame, from: worker) else { return false }
+    // They are given back with no lock held.
+    let leases = worker.state.withLock { state -> [ArenaLease]? in
+      guard state.call == id else { return nil }
+      state.call = nil
+      defer { state.leases = [] }
+      return state.leases
+    }
+    guard leases != nil else { return false }
+    state.withLock { $0.calls[id] }?.keep(reply)
+    recycleIfDue(worker)
+    // After its reply it has nothing more to say. This one counts, but it gets no other call.
+    let isQuiet = !worker.channel.hasPartOfMessage
+    if !isQuiet { feed(.channelEnded(worker.id)) }
+    feed(.reply(worker.id, id))
+    return isQuiet
+  }
+
+  /// The reply with what came beside it; `nil` when that did not come.
+  private func reply(
+    _ kind: Frame.Kind, to id: CallID, _ frame: [UInt8], from worker: PooledWorker
+  ) -> CallReply? {
+    guard kind == .sharedResult || kind == .lentResult else { return CallReply(frame: frame, arrived: nil) }
+    guard worker.state.withLock({ $0.call == id }), let arrived = worker.descriptors(of: id, frame) else { return nil }
+    guard kind == .lentResult else { return CallReply(frame: frame, arrived: arrived) }
+    var reader = FrameReader(frame)
+    guard let count = try? reader.number(), count == 1, let byteCount = try? reader.number(), reader.isAtEnd,
+      let lent = LentResult(arrived, byteCount: byteCount, limit: configuration.maximumMessageSize)
+    else { return nil }
+    return CallReply(frame: frame, arrived: nil, lent: lent)
   }
 
   private func recycleIfDue(_ worker: PooledWorker) {

@@ -20,6 +20,9 @@ enum Frame {
     /// From the worker: the call's result. The rest is the number of its descriptors, 8 bytes, and the result; they have
     /// come beside the channel.
     case sharedResult = 21
+    /// From the worker: the call's result is a large array. The rest is the number of descriptors, which is 1, and how many
+    /// bytes the array has, 8 bytes each; the descriptor, of the memory in which it lies, has come beside the channel.
+    case lentResult = 22
     /// From the worker, before a call's result: it has stored an argument that lies in this block of the arena.
     case kept = 20
   }
@@ -42,6 +45,14 @@ enum Frame {
     result.withUnsafeMutableBytes {
       $0.storeBytes(of: UInt64(count).littleEndian, toByteOffset: headSize, as: UInt64.self)
     }
+  }
+
+  /// A result that lies in memory of the worker's.
+  static func lentResult(_ call: UInt64, byteCount: Int) -> [UInt8] {
+    var frame = begin(.lentResult, call)
+    frame.append(littleEndian: 1)
+    frame.append(littleEndian: UInt64(byteCount))
+    return frame
   }
 
   /// What a frame's head says.

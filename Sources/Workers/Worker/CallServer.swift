@@ -61,7 +61,7 @@ struct CallServer<Worker: WorkerActor>: Sendable {
     session.slot.set(.began, UInt64(MonotonicTime.now))
     session.slot.set(.call, call)
     session.slot.set(.state, StatusPage.State.busy.rawValue)
-    let reply = WorkerResultHandler.Reply()
+    let reply = WorkerResultHandler.Reply(session.results)
     let context = WorkerContext(call: call, send: session.send, current: session.current)
     session.current.set(call)
     session.begin(call)
@@ -84,6 +84,11 @@ struct CallServer<Worker: WorkerActor>: Sendable {
   private func send(_ reply: WorkerResultHandler.Reply, _ call: UInt64) throws {
     for block in session.arena.endCall() { try session.channel.send(Frame.begin(.kept, block)) }
     session.control.endCall(call)
+    if reply.isLent {
+      try session.results.pass { descriptor throws(InterprocessError) in
+        try session.control.pass(descriptor, call: call)
+      }
+    }
     if let passed = reply.passed { try session.control.pass(passed, call: call) }
     try session.channel.send(reply.frame)
   }

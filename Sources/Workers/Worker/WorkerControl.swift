@@ -99,8 +99,10 @@ extension WorkerControl {
 
   /// Gives the pool the descriptors of the values in a result, which is to be sent then.
   func pass(_ passed: PassedDescriptors, call: UInt64) throws(InterprocessError) {
-    for descriptor in passed.fileDescriptors {
-      try socket.write(ControlWord.descriptor(call).bytes, passing: [descriptor])
-    }
+    for descriptor in passed.fileDescriptors { try pass(descriptor, call: call) }
+  }
+
+  func pass(_ descriptor: FileDescriptor, call: UInt64) throws(InterprocessError) {
+    try socket.write(ControlWord.descriptor(call).bytes, passing: [descriptor])
   }
 }

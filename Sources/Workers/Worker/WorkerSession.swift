@@ -11,12 +11,15 @@ final class WorkerSession: Sendable {
   let channel: Channel
   let control: WorkerControl
   let arena: WorkerArena
+  let results: ResultMemory
   private let status: StatusPage
   private let journal: WorkerJournal
   let slot: StatusPage.Slot
   let marks: WorkerJournal.Marks
   let setup: WorkerSetup
   private let loop = LoopExecutor()
+  /// How long memory for results is kept that no call needs.
+  private static let longestRest = Duration.seconds(10)
   let current = WorkerContext.CurrentCall()
   /// What a call's context sends by.
   let send: @Sendable ([UInt8]) throws -> Void
@@ -55,6 +58,7 @@ final class WorkerSession: Sendable {
     self.control = control
     arena = WorkerArena { control.await(until: $0) }
     control.arena = arena
+    results = ResultMemory(limit: setup.maximumMessageSize)
     self.status = status
     self.journal = journal
     self.setup = setup
@@ -126,7 +130,15 @@ final class WorkerSession: Sendable {
   func name(_ call: String) { status.setName(call, slot: setup.slot) }
 
   /// The next call; blocks the thread.
-  func nextFrame() throws -> [UInt8]? { try channel.receive() }
+  func nextFrame() throws -> [UInt8]? {
+    guard results.isHeld else { return try channel.receive() }
+    do {
+      return try channel.receive(timeout: Self.longestRest)
+    } catch  where error.isTimeout {
+      results.release()
+      return try channel.receive()
+    }
+  }
 
   /// A call begins in the task that serves.
   func begin(_ call: UInt64) {

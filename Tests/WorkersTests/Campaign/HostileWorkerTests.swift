@@ -15,7 +15,9 @@ struct HostileWorkerTests {
 
   private static let breaches =
     WorkerPoolTests.mechanisms.map { ($0, Hostility.garbage) }
-    + [Hostility.emptyMessage, .strangerReply, .strangerReport, .ready].map { (Mechanism.ring, $0) }
+    + [Hostility.emptyMessage, .strangerReply, .strangerReport, .ready, .hollowResult, .resultInFile].map {
+      (Mechanism.ring, $0)
+    }
 
   @Test(
     "that breaks the protocol costs its call, is dropped, and the pool goes on, over every mechanism", .queues(4),

@@ -10,7 +10,7 @@ struct PoolDeadlineTests {
   /// Makes a call that tells when it has begun, and waits for that.
   private func begin(
     _ pool: WorkerPool<Lingering>, _ how: String, options: CallOptions = .init()
-  ) async throws -> (task: Task<[UInt8], any Error>, process: pid_t) {
+  ) async throws -> (task: Task<[[UInt8]], any Error>, process: pid_t) {
     let process = Mutex<pid_t>(0)
     let task = Task {
       try await pool.run(reports: pid_t.self, options: options, onReport: { id in process.withLock { $0 = id } }) {
@@ -57,7 +57,7 @@ struct PoolDeadlineTests {
       #expect(!processes.contains(polling.process))
       polling.task.cancel()
       let answer = try await polling.task.value
-      #expect(answer == [1], "a loop that polls sees its cancellation")
+      #expect(answer == [[1]], "a loop that polls sees its cancellation")
       let end = ContinuousClock.now + generous
       while !isGone(spinning.process) || !isGone(blocked.process), ContinuousClock.now < end {
         try await Task.sleep(for: .milliseconds(5))
@@ -117,7 +117,7 @@ struct PoolDeadlineTests {
     try await Task.sleep(for: .milliseconds(50))
     await pool.shutDown(.drain(within: .milliseconds(100)))
     let answer = try await polling.task.value
-    #expect(answer == [1])
+    #expect(answer == [[1]])
     for late in [spinning.task] { await #expect(throws: PoolClosed.self) { try await late.value } }
     for call in waiting { _ = await call.result }
     #expect(isGone(polling.process) && isGone(spinning.process))
@@ -126,7 +126,7 @@ struct PoolDeadlineTests {
   @Test("cancelling ends with calls that spin, are blocked with every signal blocked, or stopped")
   func cancelAll() async throws {
     let pool = try WorkerPool(of: Lingering.self, configuration: configuration(3))
-    var calls: [(task: Task<[UInt8], any Error>, process: pid_t)] = []
+    var calls: [(task: Task<[[UInt8]], any Error>, process: pid_t)] = []
     for how in ["spin", "block", "stop"] { calls.append(try await begin(pool, how)) }
     await pool.shutDown(.cancel)
     for call in calls {

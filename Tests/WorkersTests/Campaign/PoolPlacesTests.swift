@@ -10,7 +10,10 @@ struct PoolPlacesTests {
   private static let works = ["main runs"] + calls + ["ended"]
 
   private func lines(_ place: String, _ more: String..., environment: [String: String] = [:]) throws -> [String] {
-    try Command.run(Self.helper, ["calls", place] + more, environment: environment, timeout: generous).lines
+    let command = try Command.run(
+      Self.helper, ["calls", place] + more, environment: environment, timeout: .seconds(60))
+    #expect(command.exitCode == 0, "\(command)")
+    return command.lines
   }
 
   @Test(

@@ -94,6 +94,57 @@ struct ArenaTests {
     }
   }
 
+  @Test(
+    "large results of numbers lie in the worker's memory, which is used again, over every mechanism",
+    arguments: mechanisms)
+  func results(_ mechanism: Mechanism) async throws {
+    try await withWorkerPool(of: Large.self, configuration: .init(count: 1, mechanism: mechanism)) { pool in
+      _ = try await pool.run { try await $0.make(1000, 1) }
+      let none = try await pool.run { try await $0.resultMemory() }
+      #expect(none == [])
+      var seen: Set<String> = []
+      for number in 0..<10 {
+        let value = Double(number) + 0.5
+        let isRight =
+          try await pool.run { try await $0.make(100_000 + number, value) }
+          == [Double](repeating: value, count: 100_000 + number)
+        #expect(isRight)
+        seen.formUnion(try await pool.run { try await $0.resultMemory() })
+      }
+      #expect(seen.count == 1)
+      // What is not of numbers goes as ever.
+      let points = try await pool.run { try await $0.makePoints(50_000) }
+      #expect(points.count == 50_000 && points.last == Point(x: 1, y: 2))
+    }
+  }
+
+  @Test("large results side by side, of calls and of functions, are each its own")
+  func manyResults() async throws {
+    try await withWorkerPool(of: Large.self, count: 2) { pool in
+      let lasts = try await pool.map(0..<60) { worker, number in
+        let made = try await worker.make(70_000 + 1000 * number, Double(number))
+        return made.allSatisfy { $0 == Double(number) } ? made.count : -1
+      }
+      #expect(lasts == (0..<60).map { 70_000 + 1000 * $0 })
+      let ramps = try await pool.map(Ramp.self, [100_000, 3, 200_000, 0, 90_000])
+      #expect(ramps.map(\.count) == [100_000, 3, 200_000, 0, 90_000])
+      #expect(ramps.allSatisfy { $0.last ?? -1 == Int32($0.count) - 1 })
+      let one = try await pool.call(Ramp.self, 150_000)
+      #expect(one == Array(0..<150_000))
+    }
+  }
+
+  @Test("a result longer than the pool takes is refused, large memory or not")
+  func tooLargeResult() async throws {
+    var configuration = WorkerPoolConfiguration(count: 1)
+    configuration.maximumMessageSize = 500_000
+    try await withWorkerPool(of: Large.self, configuration: configuration) { pool in
+      await #expect(throws: WorkerCallError.self) { try await pool.run { try await $0.make(100_000, 1) } }
+      let isRight = try await pool.run { try await $0.make(60_000, 1) } == [Double](repeating: 1, count: 60_000)
+      #expect(isRight)
+    }
+  }
+
   @Test("memory that no call has needed for a while is given back")
   func rest() async throws {
     let dropped = Mutex<[UInt64]>([])
