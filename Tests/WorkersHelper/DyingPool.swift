@@ -25,6 +25,7 @@ struct DyingPool {
     configuration.gracePeriod = .seconds(100)
     let pool = try WorkerPool(of: Lingering.self, configuration: configuration)
     let begun = Counter()
+    await waitForWorkers()
     // What runs holds its worker; idle ones are what is left. What keeps this process busy comes last.
     for state in states where !["idle", "half-result", "half-argument"].contains(state) { start(state, pool, begun) }
     await wait(for: begun, states.count { !["idle", "half-result", "half-argument"].contains($0) })
@@ -50,6 +51,14 @@ struct DyingPool {
     usleep(100_000)
     say("ready")
     withExtendedLifetime(pool) { while true { pause() } }
+  }
+
+  /// They start one after the other, and the first calls need not all of them.
+  private func waitForWorkers() async {
+    let end = ContinuousClock.now + .seconds(40)
+    while Footprint.descendants().count(where: { $0.contains("(worker ") }) < states.count, ContinuousClock.now < end {
+      try? await Task.sleep(for: .milliseconds(5))
+    }
   }
 
   private func wait(for begun: Counter, _ expected: Int) async {

@@ -18,7 +18,9 @@ struct Footprint {
       var target = [CChar](repeating: 0, count: 256)
       // The directory that is being read is gone by now.
       guard readlink("/proc/self/fd/\(name)", &target, 255) > 0 else { return nil }
-      return String(decoding: target.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let path = String(decoding: target.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      // The runtime's: a queue of libdispatch's has made it whenever it came to that.
+      return path == "anon_inode:[timerfd]" ? nil : path
     }
     return Footprint(
       descriptors: descriptors.sorted(), threads: names(in: "/proc/self/task").count, processes: descendants())

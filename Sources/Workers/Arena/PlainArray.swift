@@ -43,7 +43,9 @@ extension Array: PlainArray {
     let count = byteCount / MemoryLayout<Element>.stride
     guard count * MemoryLayout<Element>.stride == byteCount else { throw FrameReader.Malformed() }
     self = try [Element](unsafeUninitializedCapacity: count) { elements, filled in
-      try fill(UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: elements[..<count])))
+      let room = UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: elements[..<count]))
+      HugePages.advise(room)
+      try fill(room)
       filled = count
     }
   }

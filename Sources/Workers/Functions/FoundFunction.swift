@@ -8,7 +8,7 @@ struct FoundFunction: Sendable {
     // Sendable: the mark is atomic.
     let call: UInt64
     let arena: WorkerArena
-    let control: WorkerControl
+    let memory: MemorySocket
     /// Where it says which element it is at.
     let mark: UnsafePointer<Atomic<UInt64>>
   }
@@ -43,7 +43,7 @@ struct FoundFunction: Sendable {
   ) throws -> [Function.Input] {
     var frame = frame
     let count = try frame.number()
-    let arrived = count == 0 ? nil : try place.control.descriptors(of: place.call, count: Int(clamping: count))
+    let arrived = count == 0 ? nil : try place.memory.descriptors(of: place.call, count: Int(clamping: count))
     if Numbers.include(Function.Input.self) { return try Numbers.read(Function.Input.self, frame.restBytes) }
     guard Function.Input.self is any PlainArray.Type else { return try frame.rest([Function.Input].self, arrived) }
     var inputs: [Function.Input] = []

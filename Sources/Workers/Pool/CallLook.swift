@@ -3,12 +3,12 @@ import Synchronization
 /// How long callers look for their reply, on their own threads, before they suspend: suspending and waking takes some fifty
 /// microseconds, as long as many a call.
 struct CallLook: ~Copyable, Sendable {
-  /// How long calls take lately, in nanoseconds.
+  /// How long calls take lately where their callers look, in nanoseconds.
   private let usual = Atomic<Int64>(0)
 
   private static let shortest: Int64 = 20_000
   /// Calls that take longer than half of this are not looked for: their callers' processors have better things to do.
-  private static let longest: Int64 = 250_000
+  private static let longest: Int64 = 400_000
 
   private let count = Atomic<UInt64>(0)
 
@@ -21,9 +21,17 @@ struct CallLook: ~Copyable, Sendable {
 
   /// A call took so long. Relaxed: one that is lost now and then is no loss.
   ///
-  /// - Parameter wasSeen: its caller was looking when the reply came; else the time is that of suspending also.
-  func note(_ nanoseconds: Int64, wasSeen: Bool) {
+  /// - Parameters:
+  ///   - looked: how long its caller was to look.
+  ///   - wasSeen: its reply came meanwhile.
+  func note(_ nanoseconds: Int64, lookingFor looked: Int64, wasSeen: Bool) {
     let last = usual.load(ordering: .relaxed)
-    usual.store(last + (min(nanoseconds, 2 * Self.longest) - last) / (wasSeen ? 2 : 8), ordering: .relaxed)
+    if wasSeen {
+      // From calls thought to be long, one that is not tells most.
+      usual.store(2 * last > Self.longest ? nanoseconds : (last + nanoseconds) / 2, ordering: .relaxed)
+    } else if looked > Self.shortest {
+      // What it took says little: the time to suspend and to wake is in it.
+      usual.store(last + (2 * Self.longest - last) / 8, ordering: .relaxed)
+    }
   }
 }

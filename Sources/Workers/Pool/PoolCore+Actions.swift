@@ -82,13 +82,16 @@ extension PoolCore {
       var pair = try Channel.pair(over: configuration.mechanism)
       let theirs = try pair.takeSecond()
       var sockets = try SocketPair()
+      var memory = try SocketPair()
       let journal = try WorkerJournal.create()
       let theirJournal = try journal.descriptor.copy()
       let worker = PooledWorker(
         id, slot: slot, channel: try pair.openFirst(.init(maximumMessageSize: configuration.maximumMessageSize)),
         control: UnixSocket(adopting: try sockets.first.descriptor.copy()),
+        memory: UnixSocket(adopting: try memory.first.descriptor.copy()),
         journal: WorkerJournal(journal.takeMapping()))
       try sockets.first.close()
+      try memory.first.close()
       let setup = WorkerSetup(
         actor: actorName, slot: slot, channel: theirs.description, maximumMessageSize: configuration.maximumMessageSize)
       status.clear(slot)
@@ -101,8 +104,10 @@ extension PoolCore {
       guard isRegistered else { throw CancellationError() }
       let process = try server.startWorker(
         configuration.process, program: WorkerMain.self, setup: setup.encoded(),
-        descriptors: [statusMemory.fileDescriptor, theirJournal.fileDescriptor, sockets.second.fileDescriptor]
-          + theirs.fileDescriptors,
+        descriptors: [
+          statusMemory.fileDescriptor, theirJournal.fileDescriptor, sockets.second.fileDescriptor,
+          memory.second.fileDescriptor,
+        ] + theirs.fileDescriptors,
         queues: theirs.queueIDs
       ) { event in self.processDid(event, worker) }
       worker.adopt(process)

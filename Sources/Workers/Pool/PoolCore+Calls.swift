@@ -65,8 +65,9 @@ extension PoolCore: WorkerCaller {
     let call = PendingCall(
       id, name: name, deadline: options.deadline, frame: frame, loans: loans, onReport: CallOptions.onReport)
     let start = MonotonicTime.now
+    let patience = look.nanoseconds
     let toRead = feedAndCarryOut(event(id)) { $0.calls[id] = call }
-    for worker in toRead { lookForReply(worker, to: call, until: start + look.nanoseconds) }
+    for worker in toRead { lookForReply(worker, to: call, until: start + patience) }
     let seen = call.answer
     let answer =
       if let seen { seen } else {
@@ -76,13 +77,13 @@ extension PoolCore: WorkerCaller {
           feed(.cancel(id))
         }
       }
-    if !toRead.isEmpty { look.note(MonotonicTime.now - start, wasSeen: seen != nil) }
+    if !toRead.isEmpty { look.note(MonotonicTime.now - start, lookingFor: patience, wasSeen: seen != nil) }
     return answer
   }
 
   /// Looks at a worker's channel for a moment, on the caller's own thread, and then leaves it to a task.
   private func lookForReply(_ worker: PooledWorker, to call: PendingCall, until end: Int64) {
-    let isAlone = looking.wrappingAdd(1, ordering: .relaxed).newValue < max(2, Processors.atStart)
+    let isAlone = looking.wrappingAdd(1, ordering: .relaxed).newValue < Processors.atStart
     defer { looking.wrappingSubtract(1, ordering: .relaxed) }
     guard isAlone,
       worker.state.withLock({ state in

@@ -39,16 +39,20 @@ final class PooledWorker: Sendable {
   let channel: Channel
   let journal: WorkerJournal
   private let control: ControlLine
+  /// Apart from `control`, whose every word wakes a thread in the worker.
+  private let memory: ControlLine
   let state = Mutex(State())
 
   init(
-    _ id: WorkerID, slot: Int, channel: Channel, control: consuming UnixSocket, journal: consuming WorkerJournal
+    _ id: WorkerID, slot: Int, channel: Channel, control: consuming UnixSocket, memory: consuming UnixSocket,
+    journal: consuming WorkerJournal
   ) {
     self.journal = journal
     self.id = id
     self.slot = slot
     self.channel = channel
     self.control = ControlLine(control)
+    self.memory = ControlLine(memory)
   }
 
   /// What it is killed for, where it is: the first such thing, and nothing that comes of its being killed.
@@ -79,7 +83,7 @@ final class PooledWorker: Sendable {
     if !loans.leases.isEmpty { lend(loans.leases) }
     guard let passed = loans.passed else { return }
     for descriptor in passed.fileDescriptors {
-      control.send(.descriptor(UInt64(call.rawValue)), descriptor, of: passed)
+      memory.send(.descriptor(UInt64(call.rawValue)), descriptor, of: passed)
     }
   }
 
@@ -89,7 +93,7 @@ final class PooledWorker: Sendable {
       return leases.filter { state.knownBlocks.insert($0.block.id).inserted }
     }
     for block in new.lazy.map(\.block)
-    where !control.send(.block(block.id), block.readOnly.fileDescriptor, of: block) {
+    where !memory.send(.block(block.id), block.readOnly.fileDescriptor, of: block) {
       _ = state.withLock { $0.knownBlocks.remove(block.id) }
     }
   }
@@ -104,7 +108,7 @@ final class PooledWorker: Sendable {
     var rest: [UInt8] = []
     while numbers.count < count {
       var received = ReceivedDescriptors()
-      guard let bytes = control.tryRead(receiving: &received), !bytes.isEmpty else { break }
+      guard let bytes = memory.tryRead(receiving: &received), !bytes.isEmpty else { break }
       rest += bytes
       for case .descriptor(let owner) in ControlWord.takeAll(from: &rest) {
         guard let descriptor = received.takeFirst() else { break }
@@ -167,6 +171,7 @@ final class PooledWorker: Sendable {
     if let timer = last.ageTimer { (try? Reactor.shared())?.unwatch(timer) }
     channel.close()
     control.close()
+    memory.close()
     // A stream that a process of the worker's own has inherited would not come to its end.
     last.reader?.cancel()
     return true

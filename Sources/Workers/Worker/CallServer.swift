@@ -83,13 +83,13 @@ struct CallServer<Worker: WorkerActor>: Sendable {
 
   private func send(_ reply: WorkerResultHandler.Reply, _ call: UInt64) throws {
     for block in session.arena.endCall() { try session.channel.send(Frame.begin(.kept, block)) }
-    session.control.endCall(call)
+    session.memory.endCall(call)
     if reply.isLent {
       try session.results.pass { descriptor throws(InterprocessError) in
-        try session.control.pass(descriptor, call: call)
+        try session.memory.pass(descriptor, call: call)
       }
     }
-    if let passed = reply.passed { try session.control.pass(passed, call: call) }
+    if let passed = reply.passed { try session.memory.pass(passed, call: call) }
     try session.channel.send(reply.frame)
   }
 
@@ -107,7 +107,7 @@ struct CallServer<Worker: WorkerActor>: Sendable {
     do {
       try await CallTrace.withWorkerSpan(&reader, last.name) { reader in
         var decoder = try WorkerInvocationDecoder(last.name, reader, session.arena) {
-          try session.control.descriptors(of: call, count: $0)
+          try session.memory.descriptors(of: call, count: $0)
         }
         try await system.executeDistributedTarget(
           on: actor, target: RemoteCallTarget(last.name), invocationDecoder: &decoder, handler: handler)
@@ -127,7 +127,7 @@ struct CallServer<Worker: WorkerActor>: Sendable {
         throw WorkerCallError("there is no WorkerFunction \(last.name) in this program")
       }
       let place = FoundFunction.Place(
-        call: call, arena: session.arena, control: session.control, mark: session.marks.element)
+        call: call, arena: session.arena, memory: session.memory, mark: session.marks.element)
       try await CallTrace.withWorkerSpan(&reader, last.name) { try await function.run($0, place, reply) }
     } catch {
       reply.setFailure(call, error)

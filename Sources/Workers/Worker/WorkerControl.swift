@@ -8,101 +8,44 @@ final class WorkerControl: Sendable {
   private struct State {
     /// Of a word that has not come in full.
     var rest: [UInt8] = []
-    var arena: WorkerArena?
     var onCancel: (@Sendable (UInt64) -> Void)?
-    /// Of values in calls, in the order they came.
-    var descriptors: [(call: UInt64, descriptor: CInt)] = []
+    var onDrop: (@Sendable (UInt64) -> Void)?
   }
-
-  private static let patience = Duration.seconds(10)
 
   private let socket: UnixSocket
   private let state = Mutex(State())
 
   init(_ socket: consuming UnixSocket) { self.socket = socket }
 
-  var fileDescriptor: FileDescriptor { socket.fileDescriptor }
-
-  var arena: WorkerArena? {
-    get { state.withLock { $0.arena } }
-    set { state.withLock { $0.arena = newValue } }
-  }
-
-  var onCancel: (@Sendable (UInt64) -> Void)? {
-    get { state.withLock { $0.onCancel } }
-    set { state.withLock { $0.onCancel = newValue } }
+  /// - Parameters:
+  ///   - onCancel: told which call is cancelled.
+  ///   - onDrop: told which block of the arena will not be used again.
+  /// - Throws: `Errno.badFileDescriptor` in a process that is no worker.
+  func watch(
+    onCancel: @escaping @Sendable (UInt64) -> Void, onDrop: @escaping @Sendable (UInt64) -> Void
+  ) throws(InterprocessError) {
+    state.withLock { ($0.onCancel, $0.onDrop) = (onCancel, onDrop) }
+    try WatchingThread.watch(socket.fileDescriptor) { self.take() }
   }
 
   /// Does what has come.
   ///
   /// - Returns: whether more may come.
-  func take() -> Bool {
-    var cancelled: [UInt64] = []
-    // One thread at a time, so that a word's descriptor is not taken for another's.
-    let mayMoreCome = state.withLock { state in
-      var received = ReceivedDescriptors(atMost: 64)
-      guard let bytes = try? socket.read(upTo: 1024, receiving: &received, timeout: .zero) else { return true }
-      if bytes.isEmpty { return false }
+  private func take() -> Bool {
+    guard let bytes = try? socket.read(upTo: 1024, timeout: .zero) else { return true }
+    if bytes.isEmpty { return false }
+    let (words, onCancel, onDrop) = state.withLock { state in
       state.rest += bytes
-      for word in ControlWord.takeAll(from: &state.rest) {
-        switch word {
-        case .cancel(let call): cancelled.append(call)
-        case .block(let block): if let descriptor = received.takeFirst() { state.arena?.adopt(block, descriptor) }
-        case .drop(let block): state.arena?.drop(block)
-        case .descriptor(let call):
-          if let descriptor = received.takeFirst() { state.descriptors.append((call, descriptor.release().rawValue)) }
-        }
-      }
-      return true
+      return (ControlWord.takeAll(from: &state.rest), state.onCancel, state.onDrop)
     }
     // Not under the lock: it runs what the call's code wants to be told.
-    for call in cancelled { onCancel?(call) }
-    return mayMoreCome
-  }
-
-  /// Does what comes, until `isThere`, or for as long as patience lasts.
-  ///
-  /// - Returns: whether it is there.
-  func await(until isThere: () -> Bool) -> Bool {
-    let end = ContinuousClock.now + Self.patience
-    while !isThere() {
-      // What was sent has come; if the watching thread is just taking it, this waits for that.
-      _ = take()
-      if isThere() { break }
-      if ContinuousClock.now > end { return false }
-      var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
-      poll(&entry, 1, 1)
+    for word in words {
+      switch word {
+      case .cancel(let call): onCancel?(call)
+      case .drop(let block): onDrop?(block)
+      case .block, .descriptor: break
+      }
     }
     return true
-  }
-}
-
-extension WorkerControl {
-  /// The descriptors of the values in a call: they were sent before the call was.
-  func descriptors(of call: UInt64, count: Int) throws -> ArrivedDescriptors {
-    guard self.await(until: { state.withLock { $0.descriptors.count { $0.call == call } } >= count }) else {
-      throw WorkerCallError("a shared array's memory did not reach the worker")
-    }
-    return ArrivedDescriptors(adopting: takeDescriptors(of: call))
-  }
-
-  /// The call is over: closes what nobody took.
-  func endCall(_ call: UInt64) { _ = ArrivedDescriptors(adopting: takeDescriptors(of: call)) }
-
-  private func takeDescriptors(of call: UInt64) -> [CInt] {
-    state.withLock { state in
-      if state.descriptors.isEmpty { return [] }
-      defer { state.descriptors.removeAll { $0.call == call } }
-      return state.descriptors.compactMap { $0.call == call ? $0.descriptor : nil }
-    }
-  }
-
-  /// Gives the pool the descriptors of the values in a result, which is to be sent then.
-  func pass(_ passed: PassedDescriptors, call: UInt64) throws(InterprocessError) {
-    for descriptor in passed.fileDescriptors { try pass(descriptor, call: call) }
-  }
-
-  func pass(_ descriptor: FileDescriptor, call: UInt64) throws(InterprocessError) {
-    try socket.write(ControlWord.descriptor(call).bytes, passing: [descriptor])
   }
 }

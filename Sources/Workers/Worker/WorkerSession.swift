@@ -9,7 +9,8 @@ import SystemPackage
 /// A worker at work: a thread that reads its channel and runs its calls, and the socket by which they are cancelled.
 final class WorkerSession: Sendable {
   let channel: Channel
-  let control: WorkerControl
+  private let control: WorkerControl
+  let memory: MemorySocket
   let arena: WorkerArena
   let results: ResultMemory
   private let status: StatusPage
@@ -35,20 +36,21 @@ final class WorkerSession: Sendable {
   static func make(_ worker: inout WorkerStart) throws -> WorkerSession {
     let setup = try WorkerSetup(decoding: worker.setup)
     guard let memory = worker.takeDescriptor(), let journal = worker.takeDescriptor(),
-      let control = worker.takeDescriptor()
+      let control = worker.takeDescriptor(), let blocks = worker.takeDescriptor()
     else { throw FrameReader.Malformed() }
     var descriptors: [CInt] = []
     while let descriptor = worker.takeDescriptor() { descriptors.append(descriptor.release().rawValue) }
     let end = try ChannelEndpoint(description: setup.channel, adopting: descriptors)
     return try WorkerSession(
       channel: try Channel(end, .init(maximumMessageSize: setup.maximumMessageSize)),
-      control: WorkerControl(UnixSocket(adopting: control)),
+      control: WorkerControl(UnixSocket(adopting: control)), memory: MemorySocket(UnixSocket(adopting: blocks)),
       status: StatusPage(try AnonymousMemory(adopting: memory).takeMapping()),
       journal: WorkerJournal(try AnonymousMemory(adopting: journal).takeMapping()), setup)
   }
 
   private init(
-    channel: Channel, control: WorkerControl, status: consuming StatusPage, journal: consuming WorkerJournal,
+    channel: Channel, control: WorkerControl, memory: MemorySocket, status: consuming StatusPage,
+    journal: consuming WorkerJournal,
     _ setup: WorkerSetup
   ) throws {
     self.channel = channel
@@ -56,8 +58,9 @@ final class WorkerSession: Sendable {
     slot = try status.words(of: setup.slot)
     marks = journal.marks
     self.control = control
-    arena = WorkerArena { control.await(until: $0) }
-    control.arena = arena
+    self.memory = memory
+    arena = WorkerArena { memory.await(until: $0) }
+    memory.arena = arena
     results = ResultMemory(limit: setup.maximumMessageSize)
     self.status = status
     self.journal = journal
@@ -65,8 +68,13 @@ final class WorkerSession: Sendable {
   }
 
   func start() throws {
-    control.onCancel = { self.cancel($0) }
-    try WatchingThread.watch(control.fileDescriptor) { self.control.take() }
+    try control.watch {
+      self.cancel($0)
+    } onDrop: { block in
+      // It may not have been needed, and so not been taken.
+      self.memory.take()
+      self.arena.drop(block)
+    }
     let argument = Unmanaged.passRetained(self)
     try systemCall("pthread_create", nil) {
       ci_start_thread(

@@ -13,10 +13,12 @@ struct PooledWorkerTests {
   private func worker() throws -> PooledWorker {
     var pair = try Channel.pair(over: .pipe)
     let control = try SocketPair()
+    let memory = try SocketPair()
     let journal = try WorkerJournal.create()
     return PooledWorker(
       WorkerID(rawValue: 1), slot: 0, channel: try pair.openFirst(),
-      control: UnixSocket(adopting: try control.first.descriptor.copy()), journal: WorkerJournal(journal.takeMapping()))
+      control: UnixSocket(adopting: try control.first.descriptor.copy()),
+      memory: UnixSocket(adopting: try memory.first.descriptor.copy()), journal: WorkerJournal(journal.takeMapping()))
   }
 
   @Test("is killed when it is", arguments: [true, false])
