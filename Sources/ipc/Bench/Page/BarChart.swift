@@ -6,10 +6,10 @@ struct BarChart {
   let measure: BenchCell.Measure
 
   private static let left = 170.0
-  private static let right = 70.0
-  private static let plot = 420.0
-  private static let barHeight = 7.0
-  private static let groupGap = 8.0
+  private static let right = 80.0
+  private static let plot = 600.0
+  private static let barHeight = 12.0
+  private static let groupGap = 9.0
   private static let top = 26.0
 
   /// - Returns: `nil` where nothing of it was measured.
@@ -52,18 +52,23 @@ struct BarChart {
     }
   }
 
+  /// The room that a value's words take.
+  private static let words = 60.0
+
   private func bar(_ result: BenchResult, _ scale: LogScale, _ y: Double, _ svg: inout SVG) {
     let end = Self.left + scale.place(result.value) * Self.plot
     let value = BenchUnit.value(result.value, measure)
     let raw = result.raw.map { "; the loop in C: \(BenchUnit.value($0, measure))" } ?? ""
     svg.bar(
-      Self.left, y, end - Self.left, Self.barHeight - 1.5, "fill-\(result.cell.pinning.rawValue)",
+      Self.left, y, end - Self.left, Self.barHeight - 2, "fill-\(result.cell.pinning.rawValue)",
       title: "\(result.name), \(ChartUnit.pinning(result.cell.pinning)): \(value)\(raw)")
+    var after = end
     if let raw = result.raw {
       let x = Self.left + scale.place(raw) * Self.plot
-      svg.line(x, y - 1, x, y + Self.barHeight - 0.5, "raw")
+      svg.line(x, y - 1, x, y + Self.barHeight - 1, "raw")
+      if x > end, x < end + Self.words { after = x }
     }
-    svg.words(end + 5, y + Self.barHeight - 1, value, "value")
+    svg.words(after + 5, y + Self.barHeight - 3, value, "value")
   }
 }
 

@@ -27,7 +27,7 @@ enum PageStyle {
     .key-same { background: var(--same); } .key-different { background: var(--different); }
     .key-free { background: var(--free); } .legend .key-raw { width: 2px; background: var(--raw); }
     svg text { font: 10px system-ui, sans-serif; fill: var(--soft); }
-    svg text.name { font-size: 12px; fill: var(--ink); } svg text.value { font-size: 7.5px; }
+    svg text.name { font-size: 12px; fill: var(--ink); } svg text.value { font-size: 10px; }
     .grid { stroke: var(--rule); stroke-width: 1; } .raw { stroke: var(--raw); stroke-width: 2; }
     .fill-same { fill: var(--same); } .fill-different { fill: var(--different); } .fill-free { fill: var(--free); }
     polyline { fill: none; stroke-width: 1.6; } circle[class^=ring] { fill: none; stroke-width: 1.2; r: 5px; }

@@ -21,7 +21,7 @@ struct SmallCharts {
   private static let width = 250.0
   private static let height = 150.0
   private static let left = 52.0
-  private static let right = 10.0
+  private static let right = 18.0
   private static let top = 22.0
   private static let bottom = 20.0
 
