@@ -1,5 +1,8 @@
 """The other end of a mechanism, in Python: one verb a run. What a verb returns is printed."""
+import fcntl
 import os
+import select
+import signal
 import socket
 import struct
 import sys
@@ -104,6 +107,81 @@ def sysv_sem_acquire(key):
 
 def sysv_sem_release(key):
     sysv_ipc.Semaphore(int(key)).release()
+
+
+def fd_write(fd, text):
+    os.write(int(fd), text.encode())
+
+
+def fd_read(fd):
+    """What comes until its end."""
+    with os.fdopen(int(fd)) as file:
+        return file.read()
+
+
+def path_write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def path_read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def fd_exchange(fd, offset, value):
+    """Maps what a descriptor leads to, gives the byte at an offset, and puts another there."""
+    with mmap.mmap(int(fd), os.fstat(int(fd)).st_size) as view:
+        found, view[int(offset)] = view[int(offset)], int(value)
+        return found
+
+
+def path_exchange(path, offset, value):
+    with open(path, "r+b") as file:
+        return fd_exchange(file.fileno(), offset, value)
+
+
+def fd_seals(fd):
+    """What nobody may do with a memfd."""
+    seals = fcntl.fcntl(int(fd), fcntl.F_GET_SEALS)
+    names = {"shrink": fcntl.F_SEAL_SHRINK, "grow": fcntl.F_SEAL_GROW, "write": fcntl.F_SEAL_WRITE}
+    return " ".join(name for name, seal in names.items() if seals & seal)
+
+
+def counter_add(fd, count):
+    os.eventfd_write(int(fd), int(count))
+
+
+def counter_take(fd):
+    return os.eventfd_read(int(fd))
+
+
+def lock_try(path):
+    """Whether a lock of this process's on a whole file is to be had."""
+    with open(path, "r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return "free"
+        except OSError:
+            return "held"
+
+
+def lock_hold(path, until):
+    """Holds such a lock until a pipe is at its end, which it says by a line first."""
+    with open(path, "r+b") as file, os.fdopen(int(until)) as pipe:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        os.write(int(until) + 1, b"held")
+        pipe.read()
+
+
+def process_wait(fd):
+    """Waits for the end of the process that a pidfd refers to."""
+    ready, _, _ = select.select([int(fd)], [], [], TIMEOUT)
+    return "ended" if ready else "runs"
+
+
+def process_kill(fd):
+    signal.pidfd_send_signal(int(fd), signal.SIGKILL)
 
 
 def unix_exchange(path, text):

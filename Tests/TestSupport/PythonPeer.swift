@@ -16,13 +16,16 @@ public enum PythonPeer {
   public static let absence = "skipped: needs Python with posix_ipc and sysv_ipc: run .ci/peers once"
 
   /// Runs one verb of `Tests/Peers/peer.py` and gives what it printed.
-  public static func run(_ verb: String, _ arguments: String...) throws -> String {
-    try run(verb, arguments)
+  ///
+  /// - Parameter descriptors: what it inherits, as ``Command/firstPassedDescriptor`` and so on.
+  @discardableResult
+  public static func run(_ verb: String, _ arguments: String..., passing descriptors: [CInt] = []) throws -> String {
+    try run(verb, arguments, descriptors)
   }
 
-  private static func run(_ verb: String, _ arguments: [String]) throws -> String {
+  private static func run(_ verb: String, _ arguments: [String], _ descriptors: [CInt] = []) throws -> String {
     let script = "\(Package.root)/Tests/Peers/peer.py"
-    let command = try Command.run(python, [script, verb] + arguments)
+    let command = try Command.run(python, [script, verb] + arguments, passing: descriptors)
     guard command.exitCode == 0 else { throw Command.Failure(command.errors) }
     return command.output.hasSuffix("\n") ? String(command.output.dropLast()) : command.output
   }
