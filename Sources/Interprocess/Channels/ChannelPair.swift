@@ -30,13 +30,13 @@ public struct ChannelPair: ~Copyable, Sendable {
 
   /// Takes the first end, to hand it to another process or to open it while the second stays.
   public mutating func takeFirst() throws(ChannelError) -> ChannelEndpoint {
-    guard let end = first.take() else { throw .closed }
+    guard let end = first.take() else { throw .taken("takeFirst") }
     return end
   }
 
   /// Takes the second end, to hand it to another process or to open it while the first stays.
   public mutating func takeSecond() throws(ChannelError) -> ChannelEndpoint {
-    guard let end = second.take() else { throw .closed }
+    guard let end = second.take() else { throw .taken("takeSecond") }
     return end
   }
 }
@@ -75,8 +75,14 @@ extension Channel {
     try systemCall("pipe2", nil) {
       withUnsafeMutableBytes(of: &ends) { ci_pipe2($0.baseAddress?.assumingMemoryBound(to: CInt.self), O_CLOEXEC) }
     }
+    widen(ends.1)
     return ends
   }
+
+  /// Gives a pipe room for a message of 64 KiB and its head: of the 64 KiB that pipes have, the head would take the last page,
+  /// and each such message would wait for its own end to be read. Where a user has many pipes the kernel refuses, and the
+  /// pipe stays as it is.
+  private static func widen(_ pipe: CInt) { _ = ci_set_pipe_capacity(pipe, 128 << 10) }
 
   /// A FIFO, opened at both ends, whose name is gone already.
   private static func namedPipeEnds() throws(InterprocessError) -> (CInt, CInt) {
@@ -88,6 +94,7 @@ extension Channel {
     let reader = try OwnedDescriptor(openingFile: path, O_RDONLY)
     let writer = try OwnedDescriptor(openingFile: path, O_WRONLY)
     _ = both.rawValue
+    widen(writer.rawValue)
     return (reader.release().rawValue, writer.release().rawValue)
   }
 
@@ -180,5 +187,12 @@ extension ChannelPair {
     return try shared(
       .file,
       ReceivedDescriptors(copying: [file.rawValue, room.descriptor.rawValue, filled.descriptor.rawValue]))
+  }
+}
+
+extension ChannelError {
+  fileprivate static func taken(_ call: String) -> ChannelError {
+    ChannelError(
+      .closed, "this end was opened or taken already, or closed as the other was opened; \(call)() comes first")
   }
 }
