@@ -42,16 +42,7 @@ enum ChannelObjects {
 
   /// Writes random words over all memory that this process shares with others for writing, but for the marks of a test.
   static func scribble(_ random: inout SeededGenerator) {
-    guard let file = fopen("/proc/self/maps", "r") else { return }
-    defer { fclose(file) }
-    var places: [(UInt, UInt)] = []
-    var line = [CChar](repeating: 0, count: 512)
-    while fgets(&line, CInt(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      let ends = text.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
-      if text.contains(" rw-s "), ends.count == 2, !text.contains("marks") { places.append((ends[0], ends[1])) }
-    }
-    for (start, end) in places {
+    for (start, end) in sharedMemory(where: { !$0.contains("marks") }) {
       for _ in 0..<64 {
         // The heads of the rings, with their indices, more often than what is in them.
         let most = Bool.random(using: &random) ? min(end - start, 1024) : end - start
@@ -69,6 +60,26 @@ enum ChannelObjects {
     let descriptor = ci_memfd_create("hollow", ci_mfd_cloexec() | ci_mfd_allow_sealing())
     ftruncate(descriptor, byteCount)
     return OwnedDescriptor(adopting: descriptor)
+  }
+
+  /// Writes into its journal which element it is at.
+  static func writeJournal(element: UInt64) {
+    for (start, _) in sharedMemory(where: { $0.contains("interprocess-journal") }) {
+      UnsafeMutableRawPointer(bitPattern: start + 8)?.storeBytes(of: element, as: UInt64.self)
+    }
+  }
+
+  private static func sharedMemory(where isMeant: (String) -> Bool) -> [(UInt, UInt)] {
+    guard let file = fopen("/proc/self/maps", "r") else { return [] }
+    defer { fclose(file) }
+    var places: [(UInt, UInt)] = []
+    var line = [CChar](repeating: 0, count: 512)
+    while fgets(&line, CInt(line.count), file) != nil {
+      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let ends = text.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
+      if text.contains(" rw-s "), ends.count == 2, isMeant(text) { places.append((ends[0], ends[1])) }
+    }
+    return places
   }
 
   /// All but the standard ones.

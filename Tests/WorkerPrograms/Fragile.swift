@@ -57,6 +57,15 @@ public enum Travel: WorkerFunction {
   }
 }
 
+/// Says in its journal that it is at an element far beyond its chunk, and dies.
+public enum Misleading: WorkerFunction {
+  public static func call(_ number: Int) -> Int {
+    guard number == 50 else { return number }
+    ChannelObjects.writeJournal(element: .max / 2)
+    _exit(1)
+  }
+}
+
 /// Doubles the elements where they are, and gives the array back.
 public enum DoubleShared: WorkerFunction {
   public static func call(_ array: SharedArray<Double>) -> SharedArray<Double> {

@@ -14,6 +14,10 @@ public distributed actor Large: WorkerActor {
   public distributed func count(_ bytes: [UInt8]) -> Int { bytes.count }
   public distributed func ends(_ bytes: [UInt8]) -> [UInt8] { [bytes.first ?? 0, bytes.last ?? 0] }
   public distributed func echo(_ numbers: [Double]) -> [Double] { numbers }
+  public distributed func optional(_ numbers: [Double]?) -> [Double]? { numbers }
+  public distributed func manyShared(_ count: Int) throws -> [SharedArray<Int32>] {
+    try (0..<count).map { try SharedArray(repeating: Int32($0), count: 10) }
+  }
   public distributed func make(_ count: Int, _ value: Double) -> [Double] { Array(repeating: value, count: count) }
   public distributed func makePoints(_ count: Int) -> [Point] { Array(repeating: Point(x: 1, y: 2), count: count) }
   public distributed func points(_ points: [Point]) -> Double { points.reduce(0) { $0 + $1.x * $1.y } }

@@ -100,11 +100,14 @@ struct CallReply: Sendable {
   let arrived: ArrivedDescriptors?
   /// A large array that it is.
   var lent: LentResult?
+  /// Why it could not be taken.
+  var failure: InterprocessError?
 
   /// This, when it is a result.
   ///
   /// - Throws: the error that it is, else.
   func result() throws -> CallReply {
+    if let failure { throw failure }
     switch Frame.head(of: frame)?.kind {
     case .result, .sharedResult, .lentResult: return self
     case .error:

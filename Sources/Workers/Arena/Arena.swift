@@ -34,9 +34,10 @@ final class Arena: Sendable {
 
   /// Copies an array into a block, where it is large, plain, and there is memory.
   func place<Value>(_ value: Value) -> ArenaLease? {
-    guard MemoryLayout<Value>.size == MemoryLayout<UnsafeRawPointer>.size, let array = value as? any PlainArray else {
-      return nil
-    }
+    // By the static type, as the other side has it: an optional array is none.
+    guard MemoryLayout<Value>.size == MemoryLayout<UnsafeRawPointer>.size, Value.self is any PlainArray.Type,
+      let array = value as? any PlainArray
+    else { return nil }
     return place(array)
   }
 

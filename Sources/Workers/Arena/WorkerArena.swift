@@ -7,6 +7,8 @@ import SystemPackage
 final class WorkerArena: Sendable {
   private struct State {
     var blocks: [UInt64: LentMemory] = [:]
+    /// Will not be used, and have not come.
+    var dropped: Set<UInt64> = []
     /// Of the call that runs.
     var loans: [Loan] = []
     /// Outlived their call: the worker's code has stored the array.
@@ -23,12 +25,16 @@ final class WorkerArena: Sendable {
 
   func adopt(_ block: UInt64, _ descriptor: consuming OwnedDescriptor) {
     guard let memory = try? LentMemory(descriptor) else { return }
-    state.withLock { $0.blocks[block] = memory }
+    state.withLock { if $0.dropped.remove(block) == nil { $0.blocks[block] = memory } }
   }
 
   func drop(_ block: UInt64) {
     // Unmapped after the lock.
-    _ = state.withLock { $0.blocks.removeValue(forKey: block) }
+    _ = state.withLock { state in
+      let memory = state.blocks.removeValue(forKey: block)
+      if memory == nil { state.dropped.insert(block) }
+      return memory
+    }
   }
 
   /// The array in a block.

@@ -133,7 +133,8 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   /// One element has failed, and the others go again; all of them one by one where nobody knows which it was.
   private func note(_ error: any Error, _ range: Range<Int>, at element: Int?) {
     state.withLock { state in
-      guard let offset = range.count == 1 ? 0 : element, range.indices.contains(range.lowerBound + offset) else {
+      // It comes from memory that the worker writes.
+      guard let offset = range.count == 1 ? 0 : element, (0..<range.count).contains(offset) else {
         state.rest.append(Rest(range: range, isOneByOne: true))
         state.left += range.count
         return

@@ -13,6 +13,8 @@ final class ControlLine: Sendable {
     let owner: (any Sendable)?
   }
 
+  private static let mostWaiting = 1 << 14
+
   private struct State: ~Copyable {
     var socket: UnixSocket?
     var outbox: [Outgoing] = []
@@ -21,6 +23,8 @@ final class ControlLine: Sendable {
   }
 
   private let state: Mutex<State>
+  /// Relaxed: behind the lock, or as good as.
+  private let couldNotWatch = Atomic(false)
 
   init(_ socket: consuming UnixSocket) {
     state = Mutex(State(socket: socket))
@@ -33,7 +37,9 @@ final class ControlLine: Sendable {
   @discardableResult
   func send(_ word: ControlWord, _ descriptor: FileDescriptor? = nil, of owner: (any Sendable)? = nil) -> Bool {
     state.withLock { state in
-      let isFirst = state.outbox.isEmpty
+      // Of a worker that never reads nothing is expected any more.
+      if state.outbox.count >= Self.mostWaiting { return false }
+      let isFirst = state.outbox.isEmpty || couldNotWatch.exchange(false, ordering: .relaxed)
       state.outbox.append(Outgoing(word: word, descriptor: descriptor, owner: owner))
       return isFirst ? flush(&state) : true
     }
@@ -61,14 +67,24 @@ final class ControlLine: Sendable {
   private func awaitRoom(_ state: inout State) {
     guard let descriptor = state.socket?.fileDescriptor.rawValue, let reactor = try? Reactor.shared() else { return }
     state.watch = reactor.watch(descriptor, .writable) { [weak self] outcome in
-      guard case .success = outcome else { return }
+      // Failures are told at once, with the lock held; the next word tries again.
+      guard case .success = outcome else { return self?.couldNotWatch.store(true, ordering: .relaxed) ?? () }
       self?.state.withLock { state in _ = self?.flush(&state) }
     }
   }
 
   /// Reads what the worker has sent; `nil` when there is nothing.
-  func tryRead(receiving received: inout ReceivedDescriptors) -> [UInt8]? {
-    state.withLock { try? $0.socket?.read(upTo: 1024, receiving: &received, timeout: .zero) }
+  ///
+  /// - Throws: `Errno.tooManyOpenFiles`, when something came and there was no room for its descriptor.
+  func tryRead(receiving received: inout ReceivedDescriptors) throws(InterprocessError) -> [UInt8]? {
+    try state.withLock { state throws(InterprocessError) -> [UInt8]? in
+      do throws(InterprocessError) {
+        return try state.socket?.read(upTo: 1024, receiving: &received, timeout: .zero)
+      } catch {
+        if error.errno == .tooManyOpenFiles { throw error }
+        return nil
+      }
+    }
   }
 
   /// The worker is gone.

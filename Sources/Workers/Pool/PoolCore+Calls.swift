@@ -126,7 +126,11 @@ extension PoolCore: WorkerCaller {
 
   private func read(_ worker: PooledWorker) async {
     let patience = max(configuration.gracePeriod, Self.leastPatience)
+    var count = 0
     while true {
+      // A worker that never stops talking is not to keep a thread from everybody else.
+      count += 1
+      if count % 64 == 0 { await Task.yield() }
       do {
         guard let frame = try await worker.channel.receive(pausingAtMost: patience) else {
           return endReading(worker, isViolation: false)
@@ -188,9 +192,11 @@ extension PoolCore: WorkerCaller {
       return true
     case .kept:
       // An argument of the call that it runs; of others it has none.
-      worker.state.withLock { $0.leases }.first { $0.block.id == number }?.keep()
-      worker.state.withLock { _ = $0.knownBlocks.remove(number) }
-      return true
+      guard let lease = worker.state.withLock({ $0.leases }).first(where: { $0.block.id == number }) else {
+        return false
+      }
+      lease.keep()
+      return worker.state.withLock { $0.knownBlocks.remove(number) } != nil
     case .result, .error, .sharedResult, .lentResult: return takeReply(kind, to: id, frame, from: worker)
     case .call, .function: return false
     }
@@ -220,13 +226,20 @@ extension PoolCore: WorkerCaller {
     _ kind: Frame.Kind, to id: CallID, _ frame: [UInt8], from worker: PooledWorker
   ) -> CallReply? {
     guard kind == .sharedResult || kind == .lentResult else { return CallReply(frame: frame, arrived: nil) }
-    guard worker.state.withLock({ $0.call == id }), let arrived = worker.descriptors(of: id, frame) else { return nil }
-    guard kind == .lentResult else { return CallReply(frame: frame, arrived: arrived) }
-    var reader = FrameReader(frame)
-    guard let count = try? reader.number(), count == 1, let byteCount = try? reader.number(), reader.isAtEnd,
-      let lent = LentResult(arrived, byteCount: byteCount, limit: configuration.maximumMessageSize)
-    else { return nil }
-    return CallReply(frame: frame, arrived: nil, lent: lent)
+    guard worker.state.withLock({ $0.call == id }) else { return nil }
+    do {
+      guard let arrived = try worker.descriptors(of: id, frame) else { return nil }
+      guard kind == .lentResult else { return CallReply(frame: frame, arrived: arrived) }
+      var reader = FrameReader(frame)
+      guard let count = try? reader.number(), count == 1, let byteCount = try? reader.number(), reader.isAtEnd
+      else { return nil }
+      let limit = configuration.maximumMessageSize
+      let lent = LentResult(arrived, byteCount: byteCount, limit: limit) { worker.release(id) }
+      return lent.map { CallReply(frame: frame, arrived: nil, lent: $0) }
+    } catch {
+      // This process has no room for them: the worker is well.
+      return CallReply(frame: frame, arrived: nil, failure: error)
+    }
   }
 
   private func recycleIfDue(_ worker: PooledWorker) {

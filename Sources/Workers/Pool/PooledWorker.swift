@@ -101,14 +101,18 @@ final class PooledWorker: Sendable {
   /// The descriptors of the values in a result, which were sent before it.
   ///
   /// - Returns: `nil` when they were not.
-  func descriptors(of call: CallID, _ result: [UInt8]) -> ArrivedDescriptors? {
+  /// - Throws: what is no fault of the worker's: `Errno.tooManyOpenFiles`.
+  func descriptors(of call: CallID, _ result: [UInt8]) throws(InterprocessError) -> ArrivedDescriptors? {
     var reader = FrameReader(result)
-    guard let count = try? reader.number(), count > 0 else { return nil }
+    guard let claimed = try? reader.number(), claimed > 0, claimed <= MemorySocket.mostInResult else { return nil }
+    let count = Int(claimed)
     var numbers: [CInt] = []
+    defer { if numbers.count < count { _ = ArrivedDescriptors(adopting: numbers) } }
     var rest: [UInt8] = []
-    while numbers.count < count {
+    // Some may be left of earlier calls; what has no end is no worker's of ours.
+    for _ in 0..<(2 * MemorySocket.mostInResult) where numbers.count < count {
       var received = ReceivedDescriptors()
-      guard let bytes = memory.tryRead(receiving: &received), !bytes.isEmpty else { break }
+      guard let bytes = try memory.tryRead(receiving: &received), !bytes.isEmpty else { break }
       rest += bytes
       for case .descriptor(let owner) in ControlWord.takeAll(from: &rest) {
         guard let descriptor = received.takeFirst() else { break }
@@ -116,9 +120,11 @@ final class PooledWorker: Sendable {
         if owner == UInt64(call.rawValue) { numbers.append(descriptor.release().rawValue) }
       }
     }
-    let arrived = ArrivedDescriptors(adopting: numbers)
-    return numbers.count == count ? arrived : nil
+    return numbers.count == count ? ArrivedDescriptors(adopting: numbers) : nil
   }
+
+  /// The memory that a call's result lies in is not needed any more.
+  func release(_ call: CallID) { memory.send(.release(UInt64(call.rawValue))) }
 
   /// A block of the arena will not be used again.
   func forget(_ block: UInt64) {

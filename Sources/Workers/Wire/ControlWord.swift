@@ -11,6 +11,9 @@ enum ControlWord {
   /// comes along with its word.
   case descriptor(UInt64)
 
+  /// To the worker: the memory that this call's result lies in is not needed any more.
+  case release(UInt64)
+
   static let byteCount = 16
 
   var bytes: [UInt8] {
@@ -20,6 +23,7 @@ enum ControlWord {
       case .block(let block): (1, block)
       case .drop(let block): (2, block)
       case .descriptor(let call): (3, call)
+      case .release(let call): (4, call)
       }
     var bytes: [UInt8] = []
     bytes.append(littleEndian: kind)
@@ -37,7 +41,8 @@ enum ControlWord {
       case 0: words.append(.cancel(number))
       case 1: words.append(.block(number))
       case 2: words.append(.drop(number))
-      default: words.append(.descriptor(number))
+      case 3: words.append(.descriptor(number))
+      default: words.append(.release(number))
       }
     }
     bytes.removeFirst(reader.position)

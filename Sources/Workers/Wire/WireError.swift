@@ -9,9 +9,6 @@ enum WireError {
     static let cancellation: UInt8 = 2
   }
 
-  /// Longer names are no types of ours: what a hostile worker has the runtime look up is bounded.
-  private static let longestName = 384
-
   static func append(_ error: any Error, to frame: inout [UInt8]) {
     if error is CancellationError { return frame.append(Form.cancellation) }
     let whole = frame.count
@@ -37,7 +34,7 @@ enum WireError {
     case Form.text: return RemoteError(typeName: try reader.text(), message: try reader.text())
     case Form.whole:
       let name = try reader.text()
-      guard isName(name), let type = _typeByName(name) as? any (Error & Codable).Type else {
+      guard ErrorName.isPlain(name), let type = _typeByName(name) as? any (Error & Codable).Type else {
         throw FrameReader.Malformed()
       }
       return try decode(type, &reader)
@@ -48,19 +45,8 @@ enum WireError {
 
   /// The name by which the caller finds a type; `nil` for one that is private, or local to a function.
   private static func name(of type: any Any.Type) -> String? {
-    guard let name = _mangledTypeName(type), isName(name), _typeByName(name) == type else { return nil }
+    guard let name = _mangledTypeName(type), ErrorName.isPlain(name), _typeByName(name) == type else { return nil }
     return name
-  }
-
-  /// Whether this may be the name of an error's type, and be looked up: a mangled name of a struct, an enumeration or a
-  /// class, bare of the control characters by which the runtime would take addresses from it.
-  private static func isName(_ name: String) -> Bool {
-    guard name.utf8.count <= longestName, let last = name.utf8.last else { return false }
-    return "VOCG".utf8.contains(last)
-      && name.utf8.allSatisfy {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
-          || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == UInt8(ascii: "_")
-      }
   }
 
   private static func decode<Failure: Error & Codable>(

@@ -71,6 +71,7 @@ struct CallServer<Worker: WorkerActor>: Sendable {
     let isCancelled = session.end(call)
     session.current.set(nil)
     refuseIfTooLarge(reply, call)
+    passMemory(of: reply, call)
     session.slot.increment(.callsDone)
     session.slot.set(.state, StatusPage.State.idle.rawValue)
     do {
@@ -83,14 +84,22 @@ struct CallServer<Worker: WorkerActor>: Sendable {
 
   private func send(_ reply: WorkerResultHandler.Reply, _ call: UInt64) throws {
     for block in session.arena.endCall() { try session.channel.send(Frame.begin(.kept, block)) }
-    session.memory.endCall(call)
-    if reply.isLent {
-      try session.results.pass { descriptor throws(InterprocessError) in
-        try session.memory.pass(descriptor, call: call)
-      }
-    }
-    if let passed = reply.passed { try session.memory.pass(passed, call: call) }
+    session.memory.endCall()
     try session.channel.send(reply.frame)
+  }
+
+  /// Passes the descriptors that a result needs. Where that is not possible, the reply says so.
+  private func passMemory(of reply: WorkerResultHandler.Reply, _ call: UInt64) {
+    do {
+      if reply.isLent { try session.results.pass(call) }
+      guard let passed = reply.passed else { return }
+      guard passed.count <= MemorySocket.mostInResult else {
+        throw WorkerCallError("a result holds at most \(MemorySocket.mostInResult) shared arrays, not \(passed.count)")
+      }
+      try session.memory.pass(passed, call: call)
+    } catch {
+      reply.setFailure(call, error)
+    }
   }
 
   private func refuseIfTooLarge(_ reply: WorkerResultHandler.Reply, _ call: UInt64) {

@@ -12,9 +12,13 @@ final class MemorySocket: Sendable {
     var arena: WorkerArena?
     /// Of values in calls, in the order they came.
     var descriptors: [(call: UInt64, descriptor: CInt)] = []
+    /// The call whose result the pool has let go last.
+    var released: UInt64?
   }
 
   private static let patience = Duration.seconds(10)
+  /// The socket holds some 240 words with descriptors, and nobody reads them before the result comes.
+  static let mostInResult = 128
 
   private let socket: UnixSocket
   private let state = Mutex(State())
@@ -26,20 +30,30 @@ final class MemorySocket: Sendable {
     set { state.withLock { $0.arena = newValue } }
   }
 
-  /// Takes what has come. One thread at a time, so that a word's descriptor is not taken for another's.
-  func take() {
+  /// Takes all that has come. One thread at a time, so that a word's descriptor is not taken for another's.
+  ///
+  /// - Returns: whether more may come.
+  @discardableResult
+  func take() -> Bool {
     state.withLock { state in
-      var received = ReceivedDescriptors(atMost: 64)
-      guard let bytes = try? socket.read(upTo: 1024, receiving: &received, timeout: .zero) else { return }
-      state.rest += bytes
-      for word in ControlWord.takeAll(from: &state.rest) {
-        switch word {
-        case .block(let block): if let descriptor = received.takeFirst() { state.arena?.adopt(block, descriptor) }
-        case .descriptor(let call):
-          if let descriptor = received.takeFirst() { state.descriptors.append((call, descriptor.release().rawValue)) }
-        case .cancel, .drop: break
-        }
+      while true {
+        // A read ends with a word that has a descriptor.
+        var received = ReceivedDescriptors(atMost: 64)
+        guard let bytes = try? socket.read(upTo: 1024, receiving: &received, timeout: .zero) else { return true }
+        if bytes.isEmpty { return false }
+        state.rest += bytes
+        for word in ControlWord.takeAll(from: &state.rest) { take(word, &received, &state) }
       }
+    }
+  }
+
+  private func take(_ word: ControlWord, _ received: inout ReceivedDescriptors, _ state: inout State) {
+    switch word {
+    case .block(let block): if let descriptor = received.takeFirst() { state.arena?.adopt(block, descriptor) }
+    case .descriptor(let call):
+      if let descriptor = received.takeFirst() { state.descriptors.append((call, descriptor.release().rawValue)) }
+    case .release(let call): state.released = call
+    case .cancel, .drop: break
     }
   }
 
@@ -49,11 +63,12 @@ final class MemorySocket: Sendable {
   func await(until isThere: () -> Bool) -> Bool {
     let end = ContinuousClock.now + Self.patience
     while !isThere() {
-      take()
+      let mayMoreCome = take()
       if isThere() { break }
-      if ContinuousClock.now > end { return false }
+      if !mayMoreCome || ContinuousClock.now > end { return false }
+      // Not for long: another thread may have taken it since.
       var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
-      poll(&entry, 1, 100)
+      poll(&entry, 1, 1)
     }
     return true
   }
@@ -63,18 +78,27 @@ final class MemorySocket: Sendable {
     guard self.await(until: { state.withLock { $0.descriptors.count { $0.call == call } } >= count }) else {
       throw WorkerCallError("a shared array's memory did not reach the worker")
     }
-    return ArrivedDescriptors(adopting: takeDescriptors(of: call))
-  }
-
-  /// The call is over: closes what nobody took.
-  func endCall(_ call: UInt64) { _ = ArrivedDescriptors(adopting: takeDescriptors(of: call)) }
-
-  private func takeDescriptors(of call: UInt64) -> [CInt] {
-    state.withLock { state in
-      if state.descriptors.isEmpty { return [] }
+    let taken = state.withLock { state in
       defer { state.descriptors.removeAll { $0.call == call } }
       return state.descriptors.compactMap { $0.call == call ? $0.descriptor : nil }
     }
+    return ArrivedDescriptors(adopting: taken)
+  }
+
+  /// A call is over: closes what nobody took, that of earlier calls which came late as well.
+  func endCall() {
+    let left = state.withLock { state -> [CInt] in
+      if state.descriptors.isEmpty { return [] }
+      defer { state.descriptors = [] }
+      return state.descriptors.map(\.descriptor)
+    }
+    if !left.isEmpty { _ = ArrivedDescriptors(adopting: left) }
+  }
+
+  /// Whether the pool needs the memory that a call's result lies in no more.
+  func hasReleased(_ call: UInt64) -> Bool {
+    take()
+    return state.withLock { $0.released == call }
   }
 
   /// Gives the pool the descriptors of the values in a result, which is to be sent then.

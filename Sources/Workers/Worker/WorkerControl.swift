@@ -43,7 +43,7 @@ final class WorkerControl: Sendable {
       switch word {
       case .cancel(let call): onCancel?(call)
       case .drop(let block): onDrop?(block)
-      case .block, .descriptor: break
+      case .block, .descriptor, .release: break
       }
     }
     return true

@@ -19,8 +19,6 @@ final class WorkerSession: Sendable {
   let marks: WorkerJournal.Marks
   let setup: WorkerSetup
   private let loop = LoopExecutor()
-  /// How long memory for results is kept that no call needs.
-  private static let longestRest = Duration.seconds(10)
   let current = WorkerContext.CurrentCall()
   /// What a call's context sends by.
   let send: @Sendable ([UInt8]) throws -> Void
@@ -61,7 +59,7 @@ final class WorkerSession: Sendable {
     self.memory = memory
     arena = WorkerArena { memory.await(until: $0) }
     memory.arena = arena
-    results = ResultMemory(limit: setup.maximumMessageSize)
+    results = ResultMemory(limit: setup.maximumMessageSize, memory)
     self.status = status
     self.journal = journal
     self.setup = setup
@@ -139,11 +137,11 @@ final class WorkerSession: Sendable {
 
   /// The next call; blocks the thread.
   func nextFrame() throws -> [UInt8]? {
-    guard results.isHeld else { return try channel.receive() }
+    guard let rest = results.rest() else { return try channel.receive() }
     do {
-      return try channel.receive(timeout: Self.longestRest)
-    } catch  where error.isTimeout {
-      results.release()
+      return try channel.receive(timeout: rest)
+    } catch let error where error.isTimeout {
+      _ = results.rest()
       return try channel.receive()
     }
   }

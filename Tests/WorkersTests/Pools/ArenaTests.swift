@@ -134,6 +134,26 @@ struct ArenaTests {
     }
   }
 
+  @Test("optional arrays, large ones, come and go as they are")
+  func optionalArrays() async throws {
+    try await withWorkerPool(of: Large.self, count: 1) { pool in
+      let numbers = [Double](repeating: 2.5, count: 100_000)
+      let same = try await pool.run { try await $0.optional(numbers) } == numbers
+      #expect(same)
+      let none = try await pool.run { try await $0.optional(nil) } == nil
+      #expect(none)
+    }
+  }
+
+  @Test("shared arrays, more than a result may hold, are an error, and the pool goes on")
+  func manySharedArrays() async throws {
+    try await withWorkerPool(of: Large.self, count: 1) { pool in
+      await #expect(throws: (any Error).self) { try await pool.run { try await $0.manyShared(300) } }
+      let arrays = try await pool.run { try await $0.manyShared(100) }
+      #expect(arrays.count == 100 && arrays[99][0] == 99)
+    }
+  }
+
   @Test("a result longer than the pool takes is refused, large memory or not")
   func tooLargeResult() async throws {
     var configuration = WorkerPoolConfiguration(count: 1)

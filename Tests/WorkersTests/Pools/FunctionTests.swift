@@ -6,6 +6,22 @@ import Workers
 
 @Suite("Functions without state", .serialized)
 struct FunctionTests {
+  @Test("a worker that lies about the element it is at costs that element alone")
+  func misleading() async throws {
+    var configuration = WorkerPoolConfiguration(count: 2)
+    configuration.restartIntensity = nil
+    try await withWorkerPool(configuration: configuration) { pool in
+      let outcomes = try await pool.outcomes(of: Misleading.self, 0..<100)
+      for (number, outcome) in outcomes.enumerated() {
+        if number == 50 {
+          #expect(throws: WorkerCrash.self) { try outcome.get() }
+        } else {
+          #expect(try outcome.get() == number)
+        }
+      }
+    }
+  }
+
   @Test(
     "an element that fails anywhere on its way fails alone",
     arguments: [

@@ -30,10 +30,21 @@ struct WireErrorTests {
     #expect((try travelled(Local()) as? RemoteError)?.typeName.contains("Local") == true)
   }
 
+  /// 40 arrays, each of pairs of what stands before it: 2^40 types, were they looked up.
+  private static let expandingName: String = {
+    var name = String(repeating: "Say", count: 40) + "Si_SitG"
+    for level in 0..<39 {
+      let index = level < 26 ? String(UnicodeScalar(UInt8(65 + level))) : level == 26 ? "_" : "\(level - 27)_"
+      name += "_A\(index)tG"
+    }
+    return name
+  }()
+
   @Test(
     "what a hostile worker sends for a name is looked up only if it can be one",
     arguments: [
       "", "Si", String(repeating: "Say", count: 1000) + "SiG", "\u{1}abcdV", "4Main5Thing.V", "Nowhere7NothingV",
+      Self.expandingName, "4Main5ThingVyA3A_G", "4Main5ThingVyAaaaaAG", "4Main99ThingV", "0aV",
     ])
   func hostileNames(_ name: String) {
     var frame = Frame.begin(.error, 1)
