@@ -8,9 +8,9 @@ struct JSONLine: CustomStringConvertible {
   mutating func add(_ key: String, _ value: Double?) {
     addRaw(key, value.flatMap { $0.isFinite ? String($0) : nil })
   }
-  mutating func add(_ key: String, _ value: Bool) { addRaw(key, String(value)) }
-  mutating func add(_ key: String, _ values: [CInt]) {
-    addRaw(key, "[\(values.map { String($0) }.joined(separator: ","))]")
+  mutating func add(_ key: String, _ value: Bool?) { addRaw(key, value.map { String($0) }) }
+  mutating func add(_ key: String, _ values: [CInt]?) {
+    addRaw(key, values.map { "[\($0.map { String($0) }.joined(separator: ","))]" })
   }
 
   private mutating func addRaw(_ key: String, _ value: String?) {

@@ -1,6 +1,7 @@
 import CInterprocess
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 
 /// Formats as `printf` does.
@@ -14,17 +15,22 @@ func formatted(_ format: String, _ arguments: any CVarArg...) -> String {
 }
 
 /// Prints a line and sends it on its way at once, to whoever reads along.
+///
+/// What standard output does not take, ``finishOutput()`` says at the end.
 func printNow(_ line: String) {
   print(line)
-  fflush(nil)
+  if fflush(nil) != 0 { outputFailure.withLock { $0 = $0 ?? Errno(rawValue: errno) } }
 }
+
+private let outputFailure = Mutex<Errno?>(nil)
 
 /// Writes out what was printed.
 ///
 /// - Throws: why standard output does not take it, a full disk for instance: whoever reads it would miss the rest.
 func finishOutput() throws(InterprocessError) {
-  if fflush(nil) == 0 { return }
-  throw InterprocessError(call: "write", object: "standard output", errno: Errno(rawValue: errno))
+  let now = fflush(nil) == 0 ? nil : Errno(rawValue: errno)
+  guard let reason = outputFailure.withLock({ $0 }) ?? now else { return }
+  throw InterprocessError(call: "write", object: "standard output", errno: reason)
 }
 
 /// Says on standard error what went wrong: one line.

@@ -23,6 +23,7 @@ struct IPC: ParsableCommand {
 
 // Synchronous on purpose: a process that has begun to use Swift's concurrency has threads, and may not fork any more.
 do {
+  try checkArguments()
   var command = try IPC.parseAsRoot()
   try command.run()
 } catch let signalled as Interruption.Signalled {
@@ -33,4 +34,13 @@ do {
   if code == .success || error is ExitCode { IPC.exit(withError: error) }
   complain(IPC.message(for: error))
   exit(code.rawValue)
+}
+
+/// Swift would put other bytes in the place of those that are no text, and so name another object or send another message.
+private func checkArguments() throws {
+  for index in 1..<max(1, Int(CommandLine.argc)) {
+    guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else { continue }
+    throw ValidationError(
+      "argument \(index) is not UTF-8: messages of any bytes come by standard input, or as --format hex")
+  }
 }

@@ -23,10 +23,13 @@ struct RingProcessTests {
   @Test("gives what was sent, and then an error, when either is killed at any step")
   func deaths() throws {
     let all = ["producer died at 15 steps", "consumer died at 14 steps"]
+    func isRight(_ lines: [String]) -> Bool {
+      all.allSatisfy(lines.contains) || lines == ["release builds have no steps"]
+    }
     var run = try helper("ring-deaths", 1, factor: 1)
     // On a busy machine a step may be out of reach within the time that a child is given.
-    for _ in 0..<3 where !all.allSatisfy(run.lines.contains) { run = try helper("ring-deaths", 1, factor: 1) }
-    #expect(all.allSatisfy(run.lines.contains), "\(run.output) \(run.errors)")
+    for _ in 0..<3 where !isRight(run.lines) { run = try helper("ring-deaths", 1, factor: 1) }
+    #expect(isRight(run.lines), "\(run.output) \(run.errors)")
   }
 
   @Test("has ended, and not died, when the producer closes and dies between the consumer's looks at the two")

@@ -62,6 +62,8 @@ final class PoolCore: Sendable {
         call: "WorkerPool", object: "\(configuration.mechanism)", errno: .invalidArgument,
         remedy: "a pool needs a mechanism whose channel goes both ways")
     }
+    // Without it no timer fires, and a pool whose workers do not start would wait for ever to try again.
+    _ = try Reactor.shared()
     self.configuration = configuration
     observer = PoolObserver(configuration)
     self.actorName = actorName

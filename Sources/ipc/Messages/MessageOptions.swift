@@ -37,6 +37,12 @@ struct MessageOptions: ParsableArguments {
     throw ValidationError("\(option): this is for a \(kind.rawValue), and \(address) is none")
   }
 
+  /// - Throws: an error for an option that means nothing to memory, which has a content and no messages.
+  func checkForMemory(_ option: String, isGiven: Bool) throws {
+    guard isGiven, [.posixSharedMemory, .systemVSharedMemory].contains(address.kind) else { return }
+    throw ValidationError("\(option): \(address) is memory, with one content; this is for what carries messages")
+  }
+
   /// The kinds that `send` and `receive` speak to.
   static let kinds = """
     Kinds: posix-message-queue, system-v-message-queue, named-pipe, unix-socket (stream, sequenced packet, datagram), \

@@ -22,7 +22,7 @@ struct ReceiveCommand: ParsableCommand {
         ipc receive unix-socket:/run/log.sock --create --socket-type datagram --count 0
         ipc receive posix-shared-memory:/samples --format hex
 
-      The exit code is 0 when as many messages came as were wanted.
+      The exit code is 0 when as many messages came as were wanted, 1 when not, and 64 for arguments that make no sense.
       """)
 
   @OptionGroup var options: MessageOptions
@@ -44,6 +44,8 @@ struct ReceiveCommand: ParsableCommand {
 
   func validate() throws {
     if let count, count < 0 { throw ValidationError("--count \(count): give a number from 0") }
+    try options.checkForMemory("--count", isGiven: count != nil)
+    try options.checkForMemory("--create", isGiven: options.create)
     try options.check("--type", isGiven: type != nil, isFor: .systemVMessageQueue)
   }
 

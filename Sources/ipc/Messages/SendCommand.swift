@@ -21,8 +21,11 @@ struct SendCommand: ParsableCommand {
         tar c . | ipc send unix-socket:/run/backup.sock
         ipc send unix-socket:/run/log.sock "a datagram"
 
-      The exit code is 0 when everything was sent.
-      """)
+      A TEXT that begins with a dash comes after two: ipc send ADDRESS -- -5. The exit code is 0 when everything was \
+      sent, 1 when not, and 64 for arguments that make no sense.
+      """,
+    // Not -h: a text such as -hello would be taken for it.
+    helpNames: .long)
 
   @OptionGroup var options: MessageOptions
 
@@ -46,6 +49,8 @@ struct SendCommand: ParsableCommand {
   func validate() throws {
     if count < 1 { throw ValidationError("--count \(count): give a number from 1") }
     if count != 1, text == nil { throw ValidationError("--count needs a TEXT to repeat") }
+    try options.checkForMemory("--count", isGiven: count != 1)
+    try options.checkForMemory("--format lines", isGiven: format == .lines)
     try options.check("--priority", isGiven: priority != nil, isFor: .posixMessageQueue)
     try options.check("--type", isGiven: type != nil, isFor: .systemVMessageQueue)
   }

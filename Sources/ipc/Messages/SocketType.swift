@@ -22,14 +22,23 @@ enum ConnectedSocket: ~Copyable {
     to address: UnixSocketAddress, _ type: SocketType?, timeout: Duration?
   ) throws(InterprocessError) -> ConnectedSocket {
     guard let type else {
+      var first: InterprocessError?
       for type in [SocketType.stream, .sequencedPacket] {
         do throws(InterprocessError) {
           return try connecting(to: address, type, timeout: timeout)
         } catch {
-          if error.errno != .protocolWrongTypeForSocket { throw error }
+          // An abstract name is looked up together with the type.
+          let isAnother = error.errno == .protocolWrongTypeForSocket || error.errno == .connectionRefused
+          if !isAnother { throw error }
+          first = first ?? error
         }
       }
-      return try connecting(to: address, .datagram, timeout: timeout)
+      do throws(InterprocessError) {
+        return try connecting(to: address, .datagram, timeout: timeout)
+      } catch {
+        // Where nobody is there, the first said so as well.
+        throw error.errno == .connectionRefused ? first ?? error : error
+      }
     }
     switch type {
     case .stream: return .stream(try UnixSocket(connectingTo: address, timeout: timeout))

@@ -17,7 +17,7 @@ extension ListedObject {
     line.add("mode", modeText)
     line.add("bytes", bytes)
     line.add("messages", messages)
-    line.add("holders", holders.ids)
+    line.add("holders", holders.areKnown ? holders.ids : nil)
     line.add("stale", holders.isStale)
     line.add("modified", modified)
     return line.description

@@ -93,6 +93,7 @@ enum ObjectHolders: Equatable {
   }
 
   var isStale: Bool { self == .nobody }
+  var areKnown: Bool { self != .unseen && self != .unrecorded }
 }
 
 /// A file, whatever it is called: the device it is on and its number there.

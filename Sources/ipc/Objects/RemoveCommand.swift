@@ -26,7 +26,7 @@ struct RemoveCommand: ParsableCommand {
         ipc rm --stale --yes posix-shared-memory  does not ask; one kind only
 
       The exit code is 0 when all was removed; 1 when something was not, which standard error explains, the rest being \
-      removed all the same; and 64 for arguments that make no sense.
+      removed all the same; and 64 for arguments of which none makes sense.
       """)
 
   @Flag(help: "Remove what no process holds.")
@@ -53,12 +53,13 @@ struct RemoveCommand: ParsableCommand {
   }
 
   func run() throws {
-    let isDone = stale ? try removeStale() : removeNamed()
+    let isDone = stale ? try removeStale() : try removeNamed()
+    try finishOutput()
     if !isDone { throw ExitCode.failure }
   }
 
   /// - Returns: whether everything could be removed.
-  private func removeNamed() -> Bool {
+  private func removeNamed() throws -> Bool {
     var isDone = true
     var addresses: [ObjectAddress] = []
     for operand in operands {
@@ -71,7 +72,7 @@ struct RemoveCommand: ParsableCommand {
         isDone = false
       }
     }
-    if addresses.isEmpty { return false }
+    if addresses.isEmpty { throw ExitCode.validationFailure }
     let listing = ObjectListing(addresses.map(ObjectSelector.address))
     for address in addresses {
       guard let object = listing.object(at: address) else {

@@ -16,8 +16,8 @@ struct PiCommand: ParsableCommand {
 
       Mechanisms: \(PiMechanism.allCases.map(\.rawValue).joined(separator: ", ")).
 
-      With --pool the job runs on the pool of workers of the product Workers, which survives their crashes, over each \
-      mechanism whose channels go both ways: all but \(PiMechanism.oneWay.map(\.rawValue).joined(separator: " and ")). \
+      With --pool the job runs on the pool of workers of the product Workers, which outlives their crashes (a slice \
+      whose worker is killed is an error, all the same), over each mechanism whose channels go both ways: all but \(PiMechanism.oneWay.map(\.rawValue).joined(separator: " and ")). \
       The time is from before the pool is made to after its last process has gone.
 
       EXAMPLES
@@ -43,7 +43,7 @@ struct PiCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How many processes to fork.", valueName: "n"))
   var workers = 10
 
-  @Flag(help: "Use a pool of workers, which outlives their crashes.")
+  @Flag(help: "Use a pool of workers.")
   var pool = false
 
   @Flag(help: "Print one JSON object a line.")
@@ -80,7 +80,12 @@ struct PiCommand: ParsableCommand {
       }
       progress.clear()
       switch result {
-      case .success(let run): printNow(PiReport.line(for: run, job: job, alone: alone))
+      case .success(let run):
+        printNow(PiReport.line(for: run, job: job, alone: alone))
+        if run.workers < job.workers {
+          complain(
+            "\(mechanism.rawValue): \(run.workers) workers, for which RLIMIT_MSGQUEUE has room; ulimit -q raises it")
+        }
       case .failure(let signalled as Interruption.Signalled): throw signalled
       case .failure(let error):
         complain("\(mechanism.rawValue): \(error)")
@@ -88,6 +93,7 @@ struct PiCommand: ParsableCommand {
       }
     }
     if let alone { printNow(PiReport.footer(job, alone: alone)) }
+    try finishOutput()
     if haveFailed { throw ExitCode.failure }
   }
 
@@ -111,7 +117,7 @@ enum PiReport {
     guard let alone else {
       return """
         {"mechanism":"\(run.mechanism.rawValue)","pi":\(run.pi),"seconds":\(run.elapsed.seconds),\
-        "terms":\(job.terms),"workers":\(job.workers)}
+        "terms":\(job.terms),"workers":\(run.workers)}
         """
     }
     return row(

@@ -12,7 +12,7 @@ enum PiOnPool {
       throw JobFailure("no channel goes over \(mechanism.rawValue)")
     }
     let slices = (0..<job.workers).map(job.slice(of:))
-    let configuration = WorkerPoolConfiguration(count: min(job.workers, mostWorkers(way)), mechanism: way)
+    let configuration = WorkerPoolConfiguration(count: workers(for: job, via: mechanism), mechanism: way)
     return try Blocking.run {
       try await withWorkerPool(configuration: configuration) { pool in try await pool.map(SliceFunction.self, slices) }
     }
@@ -20,8 +20,11 @@ enum PiOnPool {
 }
 
 extension PiOnPool {
-  /// What a user's POSIX queues may take together is enough for few workers, who then share the slices.
-  private static func mostWorkers(_ mechanism: Mechanism) -> Int {
+  /// How many workers share the slices.
+  static func workers(for job: PiJob, via mechanism: PiMechanism) -> Int { min(job.workers, mostWorkers(mechanism)) }
+
+  /// What a user's POSIX queues may take together is enough for few.
+  private static func mostWorkers(_ mechanism: PiMechanism) -> Int {
     guard mechanism == .posixMessageQueue, let limit = ResourceLimit.messageQueueBytes.current else { return .max }
     // Two queues, each of ten messages of 8 KiB and what the kernel counts beside them.
     return max(1, Int(clamping: limit) / (2 * 90_000))

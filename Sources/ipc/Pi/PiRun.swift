@@ -6,6 +6,8 @@ struct PiRun {
   let mechanism: PiMechanism
   let pi: Double
   let elapsed: Duration
+  /// How many there were: of some mechanisms a user may not have as many as the job is for.
+  let workers: Int
 
   init(_ job: PiJob, via mechanism: PiMechanism, progress: Progress) throws {
     var team = Team(job: job, progress: progress)
@@ -15,6 +17,7 @@ struct PiRun {
     pi = PiJob.pi(from: sums)
     elapsed = clock.now - start
     self.mechanism = mechanism
+    workers = job.workers
   }
 
   init(onPool job: PiJob, via mechanism: PiMechanism) throws {
@@ -23,6 +26,7 @@ struct PiRun {
     pi = PiJob.pi(from: try PiOnPool.partialSums(job, via: mechanism))
     elapsed = clock.now - start
     self.mechanism = mechanism
+    workers = PiOnPool.workers(for: job, via: mechanism)
   }
 
   /// A name for a POSIX object that nobody else has, and that says whose it is.

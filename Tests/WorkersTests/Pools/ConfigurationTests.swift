@@ -153,7 +153,7 @@ struct ConfigurationTests {
     let configuration = Self.configuration { $0.backtraces = true }
     try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
       let crash = await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.die(.trap) } }
-      #expect(crash?.backtrace?.contains("happen") == true, "\(crash?.standardError ?? "")")
+      #expect(crash?.backtrace?.contains("die") == true, "\(crash?.standardError ?? "")")
     }
     try await withWorkerPool(of: Subject.self, count: 1) { pool in
       let crash = await #expect(throws: WorkerCrash.self) { try await pool.run { try await $0.die(.trap) } }
