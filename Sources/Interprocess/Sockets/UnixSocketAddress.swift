@@ -25,6 +25,13 @@ public enum UnixSocketAddress: Hashable, Sendable {
     }
   }
 
+  /// Whether a socket's file is at a path: not, where there is another file.
+  package var isSocket: Bool {
+    guard case .path(let path) = self else { return true }
+    var status = stat()
+    return stat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+  }
+
   var quoted: String {
     switch self {
     case .path(let path): "\"\(path)\""

@@ -68,7 +68,7 @@ extension OwnedDescriptor {
       }
       if case .failure(let reason) = result {
         throw InterprocessError(
-          call: "connect", object: address.quoted, errno: reason, remedy: connectRemedy(reason))
+          call: "connect", object: address.quoted, errno: reason, remedy: connectRemedy(reason, address))
       }
     }
     return socket
@@ -86,7 +86,8 @@ extension OwnedDescriptor {
   }
 
   private func connectOnce(to address: UnixSocketAddress, wouldBlock: Errno) throws(InterprocessError) {
-    try systemCall("connect", address.quoted, remedy: connectRemedy) {
+    func remedy(_ reason: Errno) -> String? { connectRemedy(reason, address) }
+    try systemCall("connect", address.quoted, remedy: remedy) {
       let result = address.withSocketAddress { connect(rawValue, $0, $1) }
       if result == -1, Errno.current == .wouldBlock { Glibc.errno = wouldBlock.rawValue }
       return result
@@ -113,10 +114,16 @@ extension OwnedDescriptor {
   }
 }
 
-private func connectRemedy(_ reason: Errno) -> String? {
+private func connectRemedy(_ reason: Errno, _ address: UnixSocketAddress) -> String? {
   switch reason {
   case .noSuchFileOrDirectory: "nobody listens there; the server has to come first"
-  case .connectionRefused: "its server is gone; start it again"
+  case .connectionRefused:
+    switch address {
+    // The kernel looks an abstract name up together with the kind of socket.
+    case .abstract: "nobody listens there, or with another kind of socket"
+    case .path where !address.isSocket: "this is a file, and no socket"
+    case .path: "its server is gone; start it again"
+    }
   case .timedOut: "the server accepts too slowly, its backlog is full"
   case .permissionDenied: "the socket's or its directory's permissions do not let this user in"
   case .protocolWrongTypeForSocket: "another kind of socket is there: stream, datagram or sequenced packet"

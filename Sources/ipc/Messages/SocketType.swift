@@ -103,9 +103,9 @@ extension UnixSocketAddress {
       guard error.errno == .addressInUse, case .path(let path) = self else { throw error }
       throw InterprocessError(
         call: error.call, object: error.object, errno: error.errno,
-        remedy:
-          "a program is there, or one that was killed left the path behind; ipc rm unix-socket:\(path) removes it "
-          + "if nobody is there")
+        remedy: isSocket
+          ? "a program is there, or one that was killed left the path behind; ipc rm unix-socket:\(path) removes it "
+            + "if nobody is there" : "this is a file, and no socket; choose another path")
     }
   }
 

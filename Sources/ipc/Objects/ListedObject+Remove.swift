@@ -19,9 +19,11 @@ extension ListedObject {
       return "process \(ids[0])\(names)\(others); "
         + (hasName ? "--force removes it all the same" : "an abstract socket goes with its last holder")
     case .unseen:
-      return hasName
-        ? "somebody whom this user cannot see may hold it; look with sudo, or --force removes it all the same"
-        : "somebody whom this user cannot see holds it; an abstract socket goes with its last holder"
+      guard hasName else {
+        return "somebody whom this user cannot see holds it; an abstract socket goes with its last holder"
+      }
+      let look = getuid() == 0 ? "" : "look with sudo, or "
+      return "somebody whom this user cannot see may hold it; \(look)--force removes it all the same"
     case .nobody, .unrecorded: return nil
     }
   }
