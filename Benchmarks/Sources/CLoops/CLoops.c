@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <pthread.h>
 #include <semaphore.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -81,6 +83,47 @@ int c_socket(int first, int second, const void *message, void *buffer, long coun
   for (long i = 0; i < count; i++) {
     if (send(first, message, c_message_bytes, MSG_NOSIGNAL) != c_message_bytes) return errno;
     if (recv(second, buffer, c_message_bytes, 0) != c_message_bytes) return errno;
+  }
+  return 0;
+}
+
+int c_event_counter(int counter, long count) {
+  uint64_t one = 1, taken;
+  for (long i = 0; i < count; i++) {
+    if (write(counter, &one, sizeof one) != sizeof one) return errno;
+    if (read(counter, &taken, sizeof taken) != sizeof taken) return errno;
+  }
+  return 0;
+}
+
+int c_mutex(long count) {
+  static pthread_mutex_t mutex;
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  int reason = pthread_mutex_init(&mutex, &attributes);
+  for (long i = 0; i < count && !reason; i++) {
+    reason = pthread_mutex_lock(&mutex);
+    if (!reason) reason = pthread_mutex_unlock(&mutex);
+  }
+  pthread_mutex_destroy(&mutex);
+  return reason;
+}
+
+int c_unnamed_semaphore(long count) {
+  static sem_t semaphore;
+  if (sem_init(&semaphore, 1, 0) != 0) return errno;
+  for (long i = 0; i < count; i++) {
+    if (sem_post(&semaphore) != 0 || sem_wait(&semaphore) != 0) return errno;
+  }
+  return 0;
+}
+
+int c_file_lock(int file, long count) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}, unlock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+  for (long i = 0; i < count; i++) {
+    if (fcntl(file, F_OFD_SETLKW, &lock) != 0 || fcntl(file, F_OFD_SETLK, &unlock) != 0) return errno;
   }
   return 0;
 }

@@ -1,5 +1,8 @@
+import BenchmarkSupport
 import CLoops
+import Glibc
 import Interprocess
+import SystemPackage
 
 final class PipeLoop: Mechanism {
   static let name = "pipe"
@@ -30,6 +33,60 @@ final class SocketLoop: Mechanism {
 
   var peers: [CPeer] {
     let (first, second) = (pair.first.descriptor.rawValue, pair.second.descriptor.rawValue)
+    return [CPeer { c_socket(first, second, Message.message, Message.buffer, $0) }]
+  }
+}
+
+final class NamedPipeLoop: Mechanism {
+  static let name = "named pipe"
+
+  private let directory: TemporaryDirectory
+  private let reader: NamedPipe.Reader
+  private let writer: NamedPipe.Writer
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    let path = directory.path.appending("fifo")
+    try NamedPipe.create(at: path)
+    // Opening one end waits for the other.
+    let both = OwnedDescriptor(adopting: open(path.string, O_RDWR | O_CLOEXEC))
+    reader = try NamedPipe.Reader(opening: path)
+    writer = try NamedPipe.Writer(opening: path)
+    _ = both.rawValue
+  }
+
+  func runSwift(_ count: Int) throws { try passMessages(count, from: writer, to: reader) }
+
+  var peers: [CPeer] {
+    let (reader, writer) = (reader.descriptor.rawValue, writer.descriptor.rawValue)
+    return [CPeer { c_pipe_without_signal(reader, writer, Message.message, Message.buffer, $0) }]
+  }
+}
+
+final class PacketLoop: Mechanism {
+  static let name = "packets"
+
+  private let first: MessageSocket
+  private let second: MessageSocket
+
+  init() throws {
+    var ends: [CInt] = [-1, -1]
+    guard socketpair(AF_UNIX, CInt(SOCK_SEQPACKET.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+      throw Failure("socketpair: \(String(cString: strerror(errno)))")
+    }
+    first = MessageSocket(adopting: OwnedDescriptor(adopting: ends[0]), kind: .sequencedPacket)
+    second = MessageSocket(adopting: OwnedDescriptor(adopting: ends[1]), kind: .sequencedPacket)
+  }
+
+  func runSwift(_ count: Int) throws {
+    try Message.times(count) { message, buffer in
+      try first.send(message)
+      _ = try second.receive(into: &buffer)
+    }
+  }
+
+  var peers: [CPeer] {
+    let (first, second) = (first.descriptor.rawValue, second.descriptor.rawValue)
     return [CPeer { c_socket(first, second, Message.message, Message.buffer, $0) }]
   }
 }

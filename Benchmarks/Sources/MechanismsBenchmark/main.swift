@@ -5,7 +5,8 @@ runBenchmark("mechanisms-benchmark") {
   let options = try Options(CommandLine.arguments.dropFirst())
   let mechanisms: [any Mechanism.Type] = [
     POSIXQueueLoop.self, SystemVQueueLoop.self, POSIXSemaphoreLoop.self, SystemVSemaphoreLoop.self, PipeLoop.self,
-    SocketLoop.self,
+    SocketLoop.self, NamedPipeLoop.self, PacketLoop.self, EventCounterLoop.self, UnnamedSemaphoreLoop.self,
+    SharedMutexLoop.self, FileLockLoop.self,
   ]
   var table = Table()
   table.printHeader()

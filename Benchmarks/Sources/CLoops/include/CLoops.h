@@ -17,5 +17,11 @@ int c_pipe(int reader, int writer, const void *message, void *buffer, long count
 // With pwritev2() and RWF_NOSIGNAL, which does not.
 int c_pipe_without_signal(int reader, int writer, const void *message, void *buffer, long count);
 int c_socket(int first, int second, const void *message, void *buffer, long count);
+int c_event_counter(int counter, long count);
+// A mutex of its own, made as the Swift one: robust, and for all processes.
+int c_mutex(long count);
+int c_unnamed_semaphore(long count);
+// An open file description lock on the whole file.
+int c_file_lock(int file, long count);
 
 #endif
