@@ -64,7 +64,8 @@ public struct SharedMutex: Sendable {
     /// Whether it is held still. It is not when a ``SharedCondition`` could not take it again.
     private(set) var isHeld = true
 
-    fileprivate init(_ mutex: SharedMutex, ownerDied: Bool) {
+    @usableFromInline
+    init(_ mutex: SharedMutex, ownerDied: Bool) {
       self.mutex = mutex
       self.ownerDied = ownerDied
     }
@@ -78,6 +79,12 @@ public struct SharedMutex: Sendable {
       guard ownerDied else { return }
       try mutex.check("pthread_mutex_consistent", pthread_mutex_consistent(mutex.raw))
       ownerDied = false
+    }
+
+    /// Gives the lock up, if it is held still.
+    @usableFromInline
+    func end() throws(InterprocessError) {
+      if isHeld { try mutex.release() }
     }
 
     /// Gives the lock up, calls `body`, and takes the lock again.
@@ -107,14 +114,11 @@ public struct SharedMutex: Sendable {
   /// - Parameter timeout: how long to wait for the lock; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`; `Errno.deadlock` when this thread holds it already; `Errno.notRecoverable` when a
   ///   holder died and the next did not mark it consistent; what `body` throws.
+  @inlinable
   public func withLock<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: (inout Lock) throws -> Result
   ) throws -> Result {
-    let (call, result) = Deadline(timeout).withInstant { instant in
-      guard let instant else { return ("pthread_mutex_lock" as StaticString, pthread_mutex_lock(raw)) }
-      return ("pthread_mutex_clocklock", ci_mutex_clocklock(raw, instant))
-    }
-    return try run(ownerDied: acquire(call, result), body)
+    try run(ownerDied: lock(timeout), body)
   }
 
   /// Calls `body` with the lock held, if nobody else holds it now.
@@ -129,7 +133,8 @@ public struct SharedMutex: Sendable {
     return try run(ownerDied: acquire("pthread_mutex_trylock", result), body)
   }
 
-  private func run<Result: ~Copyable>(
+  @inlinable
+  func run<Result: ~Copyable>(
     ownerDied: Bool, _ body: (inout Lock) throws -> Result
   ) throws -> Result {
     var lock = Lock(self, ownerDied: ownerDied)
@@ -137,11 +142,25 @@ public struct SharedMutex: Sendable {
     do {
       result = try body(&lock)
     } catch {
-      if lock.isHeld { try release() }
+      try lock.end()
       throw error
     }
-    if lock.isHeld { try release() }
+    try lock.end()
     return result
+  }
+
+  /// - Returns: whether the last holder died.
+  @usableFromInline
+  func lock(_ timeout: Duration?) throws(InterprocessError) -> Bool {
+    if timeout == nil {
+      let result = pthread_mutex_lock(raw)
+      return result == 0 ? false : try acquire("pthread_mutex_lock", result)
+    }
+    let result = Deadline(timeout).withInstant { instant in
+      // A timeout longer than time is none.
+      instant.map { ci_mutex_clocklock(raw, $0) } ?? pthread_mutex_lock(raw)
+    }
+    return try acquire("pthread_mutex_clocklock", result)
   }
 
   private var raw: UnsafeMutablePointer<pthread_mutex_t> {
@@ -149,7 +168,8 @@ public struct SharedMutex: Sendable {
   }
 
   private func release() throws(InterprocessError) {
-    try check("pthread_mutex_unlock", pthread_mutex_unlock(raw))
+    let result = pthread_mutex_unlock(raw)
+    if result != 0 { try check("pthread_mutex_unlock", result) }
   }
 
   /// - Returns: whether the last holder died.
