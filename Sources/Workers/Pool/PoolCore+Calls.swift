@@ -2,6 +2,7 @@ import CInterprocess
 import Glibc
 import Interprocess
 import Synchronization
+import SystemPackage
 
 /// Calls on their way to workers, and back.
 extension PoolCore: WorkerCaller {
@@ -137,6 +138,11 @@ extension PoolCore: WorkerCaller {
         }
         guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
       } catch {
+        if Self.isOwnLack(error) {
+          // No descriptor is left to wait with. The worker is well: it is looked at again.
+          try? await Task.sleep(for: .milliseconds(5))
+          continue
+        }
         let error = error as? ChannelError
         return endReading(worker, isViolation: error?.code == .malformedMessage || error?.code == .messageTooLarge)
       }
@@ -148,6 +154,12 @@ extension PoolCore: WorkerCaller {
       }
       if isDone { return }
     }
+  }
+
+  /// Whether this process has no descriptors left, which is no fault of a worker's.
+  private static func isOwnLack(_ error: any Error) -> Bool {
+    let reason = (error as? ChannelError)?.systemError?.errno ?? (error as? InterprocessError)?.errno
+    return reason == .tooManyOpenFiles || reason == .tooManyOpenFilesInSystem
   }
 
   /// Whether a worker that has no call has sent nothing since its last reply, as it should. Nobody may be reading it.
