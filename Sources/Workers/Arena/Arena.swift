@@ -34,11 +34,7 @@ final class Arena: Sendable {
 
   /// Copies an array into a block, where it is large, plain, and there is memory.
   func place<Value>(_ value: Value) -> ArenaLease? {
-    // By the static type, as the other side has it: an optional array is none.
-    guard MemoryLayout<Value>.size == MemoryLayout<UnsafeRawPointer>.size, Value.self is any PlainArray.Type,
-      let array = value as? any PlainArray
-    else { return nil }
-    return place(array)
+    plainArray(value).flatMap { place($0) }
   }
 
   private func place<Elements: PlainArray>(_ array: Elements) -> ArenaLease? {

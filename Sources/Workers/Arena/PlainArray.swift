@@ -16,6 +16,15 @@ protocol PlainArray {
   static func lent(by memory: LentMemory, byteCount: Int) -> (array: Self, holder: AnyObject)?
 }
 
+/// A value that is an array, as one. By its static type, as the other side has it: an optional array is none.
+func plainArray<Value>(_ value: Value) -> (any PlainArray)? {
+  // The size first: most values are told apart by that, which costs nothing.
+  guard MemoryLayout<Value>.size == MemoryLayout<UnsafeRawPointer>.size, Value.self is any PlainArray.Type else {
+    return nil
+  }
+  return value as? any PlainArray
+}
+
 extension Array: PlainArray {
   static var plainStride: Int? {
     _isPOD(Element.self) && MemoryLayout<Element>.alignment <= ArrayHeader.largestAlignment

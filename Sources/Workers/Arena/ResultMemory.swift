@@ -30,11 +30,7 @@ final class ResultMemory: Sendable {
   ///
   /// - Returns: how many bytes it has.
   func place<Value>(_ value: Value) -> Int? {
-    // By the static type, as the other side has it: an optional array is none.
-    guard MemoryLayout<Value>.size == MemoryLayout<UnsafeRawPointer>.size, Value.self is any PlainArray.Type,
-      let array = value as? any PlainArray
-    else { return nil }
-    return place(array)
+    plainArray(value).flatMap { place($0) }
   }
 
   private func place<Elements: PlainArray>(_ array: Elements) -> Int? {
