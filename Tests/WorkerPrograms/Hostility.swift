@@ -32,7 +32,7 @@ public enum Hostility: String, Codable, CaseIterable, Sendable {
   case halfMessage = "half-message"
   /// The channel is closed, and the process lives.
   case closedChannel = "closed-channel"
-  /// A result that lies in memory that comes with it, a terabyte, with nothing behind it.
+  /// A result that lies in memory that comes with it, as large as a pool takes, with nothing behind it.
   case hollowResult = "hollow-result"
   /// The same, and what comes with it is no memory.
   case resultInFile = "result-in-file"
@@ -64,17 +64,18 @@ public enum Hostility: String, Codable, CaseIterable, Sendable {
     case .closedChannel:
       ChannelObjects.closeAll()
       while true { pause() }
-    case .hollowResult: sendResult(context, in: ChannelObjects.hollowMemory(Self.terabyte))
+    case .hollowResult: sendResult(context, in: ChannelObjects.hollowMemory(Self.hollowSize))
     case .resultInFile: sendResult(context, in: OwnedDescriptor(adopting: open("/dev/zero", O_RDWR | O_CLOEXEC)))
     case .scribbling: ChannelObjects.scribble(&random)
     }
   }
 
-  private static let terabyte = 1 << 40
+  /// Less than this machine's memory, so that a pool takes messages of that size.
+  private static let hollowSize = 512 << 20
 
   private func sendResult(_ context: WorkerContext, in descriptor: consuming OwnedDescriptor) {
     ChannelObjects.pass(Self.word(3) + Self.word(context.call), descriptor)
-    send(context, Self.frame(22, context.call) + Self.word(1) + Self.word(UInt64(Self.terabyte)))
+    send(context, Self.frame(22, context.call) + Self.word(1) + Self.word(UInt64(Self.hollowSize)))
   }
 
   private func send(_ context: WorkerContext, _ message: [UInt8]) { try? context.send(message) }
