@@ -39,11 +39,6 @@ int ci_detached_mount(const char *type) {
   return mount;
 }
 
-int ci_ofd_lock(int fd, short type, off_t start, off_t length, bool waiting) {
-  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-  return fcntl(fd, waiting ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
-}
-
 int ci_ofd_conflict(int fd, short *type, off_t *start, off_t *length, pid_t *holder) {
   struct flock lock = {.l_type = *type, .l_whence = SEEK_SET, .l_start = *start, .l_len = *length};
   int result = fcntl(fd, F_OFD_GETLK, &lock);

@@ -57,13 +57,12 @@ ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un 
   struct msghdr message = {
       .msg_iov = &vector, .msg_iovlen = 1, .msg_name = sender, .msg_namelen = sender ? sizeof *sender : 0};
   union control control;
-  if (descriptors) message.msg_control = &control, message.msg_controllen = sizeof control;
+  message.msg_control = &control, message.msg_controllen = sizeof control;
   *count = 0;
   ssize_t result = recvmsg(fd, &message, *flags | MSG_CMSG_CLOEXEC);
   if (result < 0) return result;
   *flags = message.msg_flags;
   if (length) *length = message.msg_namelen;
-  if (!descriptors) return result;
   for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     size_t length_of_all = header->cmsg_len - CMSG_LEN(0);

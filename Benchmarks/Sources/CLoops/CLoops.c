@@ -102,6 +102,7 @@ int c_mutex(long count) {
   pthread_mutexattr_init(&attributes);
   pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
   pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
   int reason = pthread_mutex_init(&mutex, &attributes);
   for (long i = 0; i < count && !reason; i++) {
     reason = pthread_mutex_lock(&mutex);

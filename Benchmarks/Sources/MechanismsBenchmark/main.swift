@@ -7,7 +7,7 @@ runBenchmark("mechanisms-benchmark") {
     POSIXQueueLoop.self, SystemVQueueLoop.self, POSIXSemaphoreLoop.self, SystemVSemaphoreLoop.self, PipeLoop.self,
     SocketLoop.self, NamedPipeLoop.self, PacketLoop.self, EventCounterLoop.self, UnnamedSemaphoreLoop.self,
     SharedMutexLoop.self, FileLockLoop.self,
-  ]
+  ].filter { options.only.map($0.name.contains) ?? true }
   var table = Table()
   table.printHeader()
   var times: [(name: String, seconds: Double)] = []

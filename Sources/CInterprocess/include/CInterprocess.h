@@ -3,6 +3,7 @@
 #ifndef CINTERPROCESS_H
 #define CINTERPROCESS_H
 
+#include <fcntl.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -51,7 +52,12 @@ int ci_seal_future_write(void);
 unsigned ci_mfd_hugetlb(void);
 // Locks of an open file description (F_OFD_*). 0 for `length` is everything from `start`. `ci_ofd_conflict` gives
 // `*type` F_UNLCK where nothing is in the way, and else what is, and by whom (-1 for an open file description's lock).
-int ci_ofd_lock(int fd, short type, off_t start, off_t length, bool waiting);
+// Inline, as every function that returns after a system call costs where the CPU forgets who called it.
+static inline int ci_ofd_lock(int fd, short type, off_t start, off_t length, bool waiting) {
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+  enum { set = 37, set_waiting = 38 };  // F_OFD_SETLK and F_OFD_SETLKW, which fcntl.h has with _GNU_SOURCE only.
+  return fcntl(fd, waiting ? set_waiting : set, &lock);
+}
 int ci_ofd_conflict(int fd, short *type, off_t *start, off_t *length, pid_t *holder);
 int ci_fallocate(int fd, off_t length);
 int ci_set_write_lease(int fd);
@@ -79,7 +85,7 @@ int ci_peer_credentials(int fd, pid_t *process, uid_t *user, gid_t *group);
 int ci_peer_pidfd(int fd);
 ssize_t ci_send_message(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t length,
                         const int *descriptors, int count, int flags);
-// `descriptors` has room for ci_most_descriptors, or is NULL: the kernel then closes what came.
+// `descriptors` has room for ci_most_descriptors.
 ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un *sender, socklen_t *length,
                            int *descriptors, int *count, int *flags);
 

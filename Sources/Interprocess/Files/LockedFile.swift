@@ -1,6 +1,5 @@
 import CInterprocess
 import Glibc
-import Synchronization
 import SystemPackage
 
 /// The open file behind a ``FileLock`` and the locks it has given, closed when the last of them has gone.
@@ -8,33 +7,24 @@ final class LockedFile: Sendable {
   private let descriptor: OwnedDescriptor
   private let name: String
 
-  /// What is locked through this descriptor, or is about to be. The kernel would take a second lock for a change of the
-  /// first.
-  private let held = Mutex<[Range<Int>]>([])
+  /// What is locked through this descriptor, or is about to be.
+  private let held = HeldRanges()
 
   init(_ descriptor: consuming OwnedDescriptor, _ name: String) {
     self.descriptor = descriptor
     self.name = name
   }
 
+  @inline(__always)
   func reserve(_ range: Range<Int>?) throws(InterprocessError) {
-    let bytes = try checked(range)
-    let isFree = held.withLock { held in
-      if held.contains(where: { $0.overlaps(bytes) }) { return false }
-      held.append(bytes)
-      return true
-    }
-    guard isFree else {
+    guard try held.insert(checked(range)) else {
       throw InterprocessError(
         call: "fcntl", object: described(range), errno: .deadlock,
         remedy: "this FileLock holds a lock there already; open the file once more for another holder")
     }
   }
 
-  func forget(_ range: Range<Int>?) {
-    let bytes = range ?? Self.everything
-    held.withLock { held in held.removeAll { $0 == bytes } }
-  }
+  func forget(_ range: Range<Int>?) { held.remove(range ?? Self.everything) }
 
   func tryLock(_ kind: FileLock.Kind, _ range: Range<Int>?) throws(InterprocessError) -> Bool {
     switch valueOrErrno({ set(kind.raw, range, waiting: false) }) {
@@ -44,6 +34,7 @@ final class LockedFile: Sendable {
     }
   }
 
+  @inline(__always)  // Whatever stands between a caller and its system call costs; this is called in one place.
   func lock(_ kind: FileLock.Kind, _ range: Range<Int>?, by deadline: Deadline) throws(InterprocessError) {
     let result: Result<Int, Errno>
     if deadline.isNever {
@@ -57,6 +48,7 @@ final class LockedFile: Sendable {
     throw error(reason, range)
   }
 
+  @inline(__always)
   func unlock(_ range: Range<Int>?) throws(InterprocessError) {
     let result = valueOrErrno { set(CShort(F_UNLCK), range, waiting: false) }
     // Only now: before, somebody else could lock the range here, and lose it again.
@@ -88,6 +80,7 @@ final class LockedFile: Sendable {
     return bytes
   }
 
+  @inline(__always)
   private func set(_ type: CShort, _ range: Range<Int>?, waiting: Bool) -> Int {
     // A length of 0 is everything from the start.
     Int(ci_ofd_lock(descriptor.rawValue, type, range?.lowerBound ?? 0, range?.count ?? 0, waiting))
@@ -107,5 +100,5 @@ final class LockedFile: Sendable {
     range.map { "\(name), bytes \($0.lowerBound)..<\($0.upperBound)" } ?? name
   }
 
-  private static let everything = 0..<Int.max
+  private static let everything = HeldRanges.everything
 }

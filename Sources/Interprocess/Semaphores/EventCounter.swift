@@ -45,6 +45,7 @@ public struct EventCounter: ~Copyable, Sendable {
   ///
   /// - Returns: whether it was added: not when the counter would pass 2^64 - 2.
   /// - Throws: `Errno.invalidArgument` for 2^64 - 1.
+  @inline(__always)  // into add()
   public func tryAdd(_ amount: UInt64 = 1) throws(InterprocessError) -> Bool {
     guard amount < UInt64.max else { throw .refused("write", described, "a counter goes up to 2^64 - 2") }
     var amount = amount
@@ -93,20 +94,21 @@ public struct EventCounter: ~Copyable, Sendable {
   /// blocks.
   ///
   /// - Returns: what was taken: everything, or 1 of a semaphore; `nil` when the counter is 0.
+  @inline(__always)  // into take()
   public func tryTake() throws(InterprocessError) -> UInt64? {
     var taken: UInt64 = 0
-    let result = withUnsafeMutableBytes(of: &taken) { storage in
-      var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
-      return valueOrErrno {
-        mayBlock
-          ? ci_preadv2(descriptor.rawValue, &vector, 1, ci_rwf_nowait())
-          : Glibc.read(descriptor.rawValue, storage.baseAddress, storage.count)
-      }
-    }
+    let result = mayBlock ? takeWithoutWaiting(&taken) : valueOrErrno { Glibc.read(descriptor.rawValue, &taken, 8) }
     switch result {
     case .success: return taken
     case .failure(.wouldBlock): return nil
     case .failure(let reason): throw InterprocessError(call: "read", object: described, errno: reason)
+    }
+  }
+
+  private func takeWithoutWaiting(_ taken: inout UInt64) -> Result<Int, Errno> {
+    withUnsafeMutableBytes(of: &taken) { storage in
+      var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
+      return valueOrErrno { ci_preadv2(descriptor.rawValue, &vector, 1, ci_rwf_nowait()) }
     }
   }
 

@@ -1,7 +1,3 @@
-import CInterprocess
-import Glibc
-import SystemPackage
-
 /// A lock in shared memory, which one thread of one process holds at a time, and which outlives a holder that dies.
 ///
 /// ```swift
@@ -28,7 +24,14 @@ public struct SharedMutex: Sendable {
 
   private static let mark = UInt64(bigEndian: 0x5377_4D75_7465_7831)  // "SwMutex1"
 
+  /// Keeps the memory mapped.
   private let place: SharedPlace
+  @usableFromInline let raw: RawMutex
+
+  private init(_ place: SharedPlace, _ offset: Int) {
+    self.place = place
+    raw = RawMutex(at: place.content, described: offset)
+  }
 
   /// Makes a lock in memory that nobody uses yet, overwriting what is there.
   ///
@@ -38,11 +41,11 @@ public struct SharedMutex: Sendable {
   /// - Throws: `Errno.invalidArgument` when `offset` is not a multiple of ``byteCount`` or the memory ends before, and
   ///   when the memory is read-only.
   public init(creatingIn mapping: borrowing Mapping, at offset: Int) throws(InterprocessError) {
-    place = try SharedPlace(creating: Self.mark, in: mapping, at: offset, "SharedMutex") {
+    let place = try SharedPlace(creating: Self.mark, in: mapping, at: offset, "SharedMutex") {
       content throws(InterprocessError) in
-      let result = ci_mutex_init(content.assumingMemoryBound(to: pthread_mutex_t.self))
-      if result != 0 { throw InterprocessError(call: "pthread_mutex_init", errno: Errno(rawValue: result)) }
+      try RawMutex(at: content, described: offset).initialize()
     }
+    self.init(place, offset)
   }
 
   /// Finds a lock that another process has made.
@@ -50,24 +53,29 @@ public struct SharedMutex: Sendable {
   /// - Throws: `Errno.invalidArgument` when there is none at `offset`, or its creator is not done yet; when the memory
   ///   is read-only.
   public init(openingIn mapping: borrowing Mapping, at offset: Int) throws(InterprocessError) {
-    place = try SharedPlace(opening: Self.mark, in: mapping, at: offset, "SharedMutex")
+    self.init(try SharedPlace(opening: Self.mark, in: mapping, at: offset, "SharedMutex"), offset)
   }
 
-  /// The lock while it is held: what the body of ``SharedMutex/withLock(timeout:_:)`` gets.
-  public struct Lock: ~Copyable {
-    private let mutex: SharedMutex
+  /// The lock while it is held: what the body of ``SharedMutex/withLock(timeout:_:)`` gets, and cannot keep.
+  public struct Lock: ~Copyable, ~Escapable {
+    /// Mapped for as long as the mutex lives, which is longer than this does.
+    @usableFromInline let raw: RawMutex
 
     /// Whether the last holder died while it held the lock, and ``markConsistent()`` has not been called since. What the
     /// lock protects may be half changed.
-    public private(set) var ownerDied: Bool
+    @inlinable
+    public var ownerDied: Bool { hasOwnerDied }
+
+    @usableFromInline var hasOwnerDied: Bool
 
     /// Whether it is held still. It is not when a ``SharedCondition`` could not take it again.
-    private(set) var isHeld = true
+    @usableFromInline var isHeld = true
 
-    @usableFromInline
-    init(_ mutex: SharedMutex, ownerDied: Bool) {
-      self.mutex = mutex
-      self.ownerDied = ownerDied
+    @inlinable
+    @_lifetime(borrow mutex)
+    init(_ mutex: borrowing SharedMutex, ownerDied: Bool) {
+      raw = mutex.raw
+      hasOwnerDied = ownerDied
     }
 
     /// Says that what the lock protects is in order again, after ``ownerDied``. Otherwise it does nothing.
@@ -76,29 +84,29 @@ public struct SharedMutex: Sendable {
     ///
     /// - Throws: `Errno.invalidArgument` when the lock is not held any more.
     public mutating func markConsistent() throws(InterprocessError) {
-      guard ownerDied else { return }
-      try mutex.check("pthread_mutex_consistent", pthread_mutex_consistent(mutex.raw))
-      ownerDied = false
+      guard hasOwnerDied else { return }
+      try raw.markConsistent()
+      hasOwnerDied = false
     }
 
     /// Gives the lock up, if it is held still.
-    @usableFromInline
+    @inlinable
     func end() throws(InterprocessError) {
-      if isHeld { try mutex.release() }
+      if isHeld { try raw.unlock() }
     }
 
     /// Gives the lock up, calls `body`, and takes the lock again.
     mutating func releasing<Answer>(_ body: () -> Answer) throws(InterprocessError) -> Answer {
       guard isHeld, !ownerDied else {
         throw .refused(
-          "SharedCondition", mutex.place.described,
+          "SharedCondition", raw.described,
           isHeld ? "the lock's last holder died; call markConsistent() before waiting" : "the lock is not held any more"
         )
       }
-      try mutex.release()
+      try end()
       isHeld = false
       let answer = body()
-      ownerDied = try mutex.acquire("pthread_mutex_lock", pthread_mutex_lock(mutex.raw))
+      hasOwnerDied = try raw.lock()
       isHeld = true
       return answer
     }
@@ -118,7 +126,8 @@ public struct SharedMutex: Sendable {
   public func withLock<Result: ~Copyable>(
     timeout: Duration? = nil, _ body: (inout Lock) throws -> Result
   ) throws -> Result {
-    try run(ownerDied: lock(timeout), body)
+    let ownerDied = if let timeout { try raw.lock(timeout: timeout) } else { try raw.lock() }
+    return try run(ownerDied: ownerDied, body)
   }
 
   /// Calls `body` with the lock held, if nobody else holds it now.
@@ -127,10 +136,10 @@ public struct SharedMutex: Sendable {
   ///
   /// - Returns: what `body` returned; `nil` when the lock is held.
   /// - Throws: `Errno.notRecoverable`, as ``withLock(timeout:_:)`` does; what `body` throws.
+  @inlinable
   public func withLockIfAvailable<Result: ~Copyable>(_ body: (inout Lock) throws -> Result) throws -> Result? {
-    let result = pthread_mutex_trylock(raw)
-    if result == EBUSY { return nil }
-    return try run(ownerDied: acquire("pthread_mutex_trylock", result), body)
+    guard let ownerDied = try raw.tryLock() else { return nil }
+    return try run(ownerDied: ownerDied, body)
   }
 
   @inlinable
@@ -147,49 +156,5 @@ public struct SharedMutex: Sendable {
     }
     try lock.end()
     return result
-  }
-
-  /// - Returns: whether the last holder died.
-  @usableFromInline
-  func lock(_ timeout: Duration?) throws(InterprocessError) -> Bool {
-    if timeout == nil {
-      let result = pthread_mutex_lock(raw)
-      return result == 0 ? false : try acquire("pthread_mutex_lock", result)
-    }
-    let result = Deadline(timeout).withInstant { instant in
-      // A timeout longer than time is none.
-      instant.map { ci_mutex_clocklock(raw, $0) } ?? pthread_mutex_lock(raw)
-    }
-    return try acquire("pthread_mutex_clocklock", result)
-  }
-
-  private var raw: UnsafeMutablePointer<pthread_mutex_t> {
-    place.content.assumingMemoryBound(to: pthread_mutex_t.self)
-  }
-
-  private func release() throws(InterprocessError) {
-    let result = pthread_mutex_unlock(raw)
-    if result != 0 { try check("pthread_mutex_unlock", result) }
-  }
-
-  /// - Returns: whether the last holder died.
-  private func acquire(_ call: StaticString, _ result: CInt) throws(InterprocessError) -> Bool {
-    if result == EOWNERDEAD { return true }
-    try check(call, result)
-    return false
-  }
-
-  /// The functions of pthread return the reason and leave `errno` alone.
-  private func check(_ call: StaticString, _ result: CInt) throws(InterprocessError) {
-    if result == 0 { return }
-    let reason = Errno(rawValue: result)
-    let remedy: String? =
-      switch reason {
-      case .deadlock: "this thread holds the lock already"
-      case .notRecoverable:
-        "a holder died, and the next one did not call markConsistent(); one process has to create the lock anew"
-      default: nil
-      }
-    throw InterprocessError(call: "\(call)", object: place.described, errno: reason, remedy: remedy)
   }
 }

@@ -47,7 +47,7 @@ extension MessageSocket {
   public func receive(
     into buffer: inout OutputRawSpan, timeout: Duration? = nil
   ) throws(InterprocessError) -> Arrival? {
-    var none = ReceivedDescriptors(atMost: 0)
+    var none = ReceivedDescriptors.unwanted
     return try receive(into: &buffer, receiving: &none, timeout: timeout)
   }
 
@@ -58,6 +58,7 @@ extension MessageSocket {
   /// - Parameter received: gets the descriptors, up to its limit; the others are closed.
   /// - Throws: as `receive(into:timeout:)`; `Errno.tooManyOpenFiles` when this process may not have so many
   ///   descriptors: those that fitted are in `received`.
+  @inline(__always)  // into the form without descriptors
   public func receive(
     into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
   ) throws(InterprocessError) -> Arrival? {
@@ -73,7 +74,7 @@ extension MessageSocket {
 
   /// Receives one message of at most `limit` bytes. See `receive(into:timeout:)`.
   public func receive(upTo limit: Int, timeout: Duration? = nil) throws(InterprocessError) -> Message? {
-    var none = ReceivedDescriptors(atMost: 0)
+    var none = ReceivedDescriptors.unwanted
     return try receive(upTo: limit, receiving: &none, timeout: timeout)
   }
 
@@ -96,7 +97,7 @@ extension MessageSocket {
   public nonisolated(nonsending) func receive(
     into buffer: inout OutputRawSpan, timeout: Duration? = nil
   ) async throws -> Arrival? {
-    var none = ReceivedDescriptors(atMost: 0)
+    var none = ReceivedDescriptors.unwanted
     return try await receive(into: &buffer, receiving: &none, timeout: timeout)
   }
 
@@ -121,7 +122,7 @@ extension MessageSocket {
   ///
   /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then nothing was received.
   public nonisolated(nonsending) func receive(upTo limit: Int, timeout: Duration? = nil) async throws -> Message? {
-    var none = ReceivedDescriptors(atMost: 0)
+    var none = ReceivedDescriptors.unwanted
     return try await receive(upTo: limit, receiving: &none, timeout: timeout)
   }
 
@@ -160,6 +161,7 @@ extension MessageSocket {
     }
   }
 
+  @inline(__always)
   private func attempt(
     _ buffer: inout OutputRawSpan, _ received: inout ReceivedDescriptors, waiting: Bool
   ) throws(InterprocessError) -> Attempt {

@@ -9,6 +9,7 @@ extension MessageSocket {
   ///
   /// - Returns: whether it was sent.
   /// - Throws: as `send(_:passing:to:timeout:)`.
+  @inline(__always)  // into send()
   public func trySend(
     _ message: RawSpan, passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil
   ) throws(InterprocessError) -> Bool {

@@ -19,11 +19,21 @@ public struct ReceivedDescriptors: ~Copyable, Sendable {
   /// How many came beyond the limit, and were closed.
   public private(set) var surplus = 0
 
+  /// Not where nobody asked for any: the kernel closes what comes, and is quicker.
+  private(set) var areWanted = true
+
   private var descriptors: [CInt] = []
 
   /// - Parameter limit: how many descriptors the program is ready to own; it is the sender who decides how many come.
   public init(atMost limit: Int = Self.mostPerMessage) {
     self.limit = max(0, limit)
+  }
+
+  /// For what comes where nobody asked for descriptors.
+  static var unwanted: ReceivedDescriptors {
+    var none = ReceivedDescriptors(atMost: 0)
+    none.areWanted = false
+    return none
   }
 
   deinit {

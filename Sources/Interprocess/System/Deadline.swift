@@ -14,13 +14,16 @@ package struct Deadline: Sendable {
 
   private init(at nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
+  /// Inlined, as most calls have no timeout, and every function that is called after a system call costs.
+  @inline(__always)
   package init(_ timeout: Duration?) {
-    guard let timeout else {
-      nanoseconds = nil
-      return
-    }
-    let (sum, overflow) = Self.now().addingReportingOverflow(timeout.saturatingNanoseconds)
-    nanoseconds = overflow ? nil : sum
+    nanoseconds = timeout.flatMap(Self.instant)
+  }
+
+  /// - Returns: `nil` when it lies past the end of time.
+  private static func instant(after timeout: Duration) -> Int64? {
+    let (sum, overflow) = now().addingReportingOverflow(timeout.saturatingNanoseconds)
+    return overflow ? nil : sum
   }
 
   /// Whichever comes first.
