@@ -14,6 +14,7 @@ func channelScenario(_ name: String, _ arguments: [String]) throws -> Bool {
   case "channel-fuzz": try channelFuzz(arguments)
   case "channel-queues": try channelQueues(arguments)
   case "channel-drops": try channelDrops()
+  case "channel-scarce": try channelScarce(arguments)
   case "channel-strange-queue": try channelStrangeQueue()
   default: return false
   }

@@ -119,6 +119,50 @@ func channelDrops() throws {
   say(count > 0 ? "dropped" : "none was dropped")
 }
 
+/// Makes and opens pairs with ever more descriptors to be had, and says how many were not closed.
+func channelScarce(_ arguments: [String]) throws {
+  let mechanism = try mechanism(arguments.first)
+  // The reactor's own descriptors are there to stay.
+  try makeAndOpen(mechanism)
+  usleep(100_000)
+  let before = Footprint().descriptors
+  var (refused, opened) = (0, 0)
+  for limit in 3..<(before + 40) {
+    try limitDescriptors(to: limit)
+    do {
+      try makeAndOpen(mechanism)
+      opened += 1
+    } catch { refused += 1 }
+    try limitDescriptors(to: 1024)
+  }
+  // What waits for the peer's end is closed by another thread.
+  var left = Footprint().descriptors - before
+  for _ in 0..<1000 where left > 0 {
+    usleep(10_000)
+    left = Footprint().descriptors - before
+  }
+  say("refused \(refused > 0), opened \(opened > 0), left \(left)")
+}
+
+private func makeAndOpen(_ mechanism: Mechanism) throws {
+  var pair = try Channel.pair(over: mechanism)
+  let first = try Channel(pair.takeFirst())
+  let second = try Channel(pair.takeSecond())
+  try first.send([1], timeout: .seconds(10))
+  guard try second.receive(timeout: .seconds(10)) == [1] else {
+    throw ChannelFailure(description: "another message came")
+  }
+}
+
+private func limitDescriptors(to count: Int) throws {
+  var limit = rlimit()
+  getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  limit.rlim_cur = rlim_t(count)
+  guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+    throw ChannelFailure(description: "setrlimit: \(errno)")
+  }
+}
+
 /// Work on a thread of its own.
 private final class Background: Sendable {
   private let done = Atomic(false)

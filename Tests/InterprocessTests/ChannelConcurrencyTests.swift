@@ -175,6 +175,10 @@ struct ChannelConcurrencyTests {
     // It waits; and the other side knows of the end, whatever it makes of it.
     usleep(30_000)
     ends.second.close()
+    // Whoever comes too late says nothing to the other side, which would take it for the end of everything.
+    if mechanism.isTwoWay {
+      #expect(throws: ChannelError.self) { try ends.second.send([1], timeout: generous) }
+    }
     usleep(30_000)
     try ends.first.send(patterned(9000, 7), timeout: generous)
     #expect(try receiver.value() == patterned(9000, 7), "\(mechanism)")

@@ -58,6 +58,55 @@ struct ChannelHostileTests {
     }
   }
 
+  @Test(
+    "an end whose descriptors are files, or pipes without a reader, opens no channel and ends no process",
+    arguments: Mechanism.allCases.filter { ![.pipe, .namedPipe, .socketPair, .unixSocket].contains($0) })
+  func strangeDescriptors(_ mechanism: Mechanism) throws {
+    for kind in ["file", "pipe"] {
+      var pair = try Channel.pair(over: mechanism)
+      let theirs = try pair.takeFirst()
+      let second = try pair.takeSecond()
+      let own = theirs.fileDescriptors
+      for place in own.indices {
+        let strange = try strangers(kind, in: place, of: own)
+        let end = try ChannelEndpoint(description: theirs.description, adopting: strange)
+        do throws(ChannelError) {
+          let channel = try Channel(end)
+          // It may be a place where a file belongs; then it has to hold out, too.
+          try? channel.send([1], timeout: .milliseconds(10))
+          channel.close()
+        } catch { #expect(error.code == .malformedMessage || error.code == .system, "\(mechanism), \(place): \(error)") }
+      }
+      leave(second)
+    }
+  }
+
+  private func strangers(_ kind: String, in place: Int, of own: [FileDescriptor]) throws -> [CInt] {
+    try own.indices.map { index in
+      guard index == place else { return dup(own[index].rawValue) }
+      if kind == "file" { return open("/dev/null", O_RDWR | O_CLOEXEC) }
+      var ends: [CInt] = [-1, -1]
+      try #require(pipe(&ends) == 0)
+      close(ends[0])
+      return ends[1]
+    }
+  }
+
+  @Test("one that lets go of its bell, and lives, is dead to a task that waits")
+  func bellIsGone() async throws {
+    var pair = try Channel.pair(over: .ring)
+    let theirs = try pair.takeFirst()
+    let channel = try Channel(pair.takeSecond())
+    let life = dup(try #require(theirs.fileDescriptors.first).rawValue)
+    defer { close(life) }
+    let waiter = Task { try await channel.receive(timeout: generous) }
+    // It waits; another time it finds the bell gone as it begins, which is the same to it.
+    try await Task.sleep(for: .milliseconds(30))
+    leave(theirs)
+    let error = await #expect(throws: ChannelError.self) { try await waiter.value }
+    #expect(error?.code == .peerDied)
+  }
+
   @Test("a bell that rings without end does not stretch a deadline")
   func bell() throws {
     let memory = try Ring.create(capacity: 1024)

@@ -43,6 +43,13 @@ struct ChannelProcessTests {
     #expect(run.left == [])
   }
 
+  @Test("a pair that is made, or opened, with too few descriptors leaves none", arguments: Mechanism.allCases)
+  func scarce(_ mechanism: Mechanism) throws {
+    let run = try Command.run(
+      Package.program("forked-process-helper"), ["channel-scarce", mechanism.rawValue], timeout: .seconds(60))
+    #expect(run.lines == ["refused true, opened true, left 0"], "\(run.exitCode) \(run.errors)")
+  }
+
   @Test(
     "queues of a pair that is dropped while another thread starts a program are removed",
     .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))

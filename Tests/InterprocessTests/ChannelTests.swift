@@ -225,6 +225,23 @@ struct ChannelTests {
     #expect(try pipe.reader.read(upTo: 100, timeout: generous) == [])
   }
 
+  @Test("many descriptors of a message whose beginning comes with another's end all arrive")
+  func manyDescriptors() throws {
+    let ends = try Ends(.socketPair)
+    let pipe = try Pipe()
+    let descriptors = [FileDescriptor](repeating: pipe.writer.fileDescriptor, count: 200)
+    let sizes = [100_000, 40_000, 3, 100_000, 5]
+    let sender = Background {
+      for size in sizes { try ends.first.send(patterned(size, 1), passing: descriptors, timeout: generous) }
+    }
+    for size in sizes {
+      var received = ReceivedDescriptors()
+      #expect(try ends.second.receive(receiving: &received, timeout: generous) == patterned(size, 1))
+      #expect(received.count == 200, "\(size)")
+    }
+    try sender.value()
+  }
+
   @Test("descriptors that nobody took are closed when their message has been received, and not later")
   func untakenDescriptors() throws {
     let ends = try Ends(.socketPair)

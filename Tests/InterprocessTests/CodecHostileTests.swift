@@ -94,6 +94,13 @@ struct CodecHostileTests {
     #expect(reason([UInt8].self, bytes("5f 42 0102 42 0304 ff"), limits: limits).contains("more than 3 bytes"))
     #expect(reason([Int].self, bytes("84 01020304"), limits: limits).contains("more than 3 elements"))
     #expect(reason([Int].self, bytes("83 010203"), limits: limits) == "decoded")
+    // Of an indefinite length, too.
+    #expect(reason([Int].self, bytes("9f 01020304 ff"), limits: limits).contains("an array of more than 3 elements"))
+    #expect(reason([Int].self, bytes("9f 010203 ff"), limits: limits) == "decoded")
+    let map = bytes("bf 0101 0202 0303 0404 ff")
+    #expect(reason([Int: Int].self, map, limits: limits).contains("a map of more than 3 elements"))
+    #expect(reason([Int: Int].self, bytes("bf 0101 0202 0303 ff"), limits: limits) == "decoded")
+    #expect(reason(String.self, bytes("7f 626161 626161 ff"), limits: limits).contains("more than 3 bytes"))
   }
 
   @Test("the same key twice throws, also among many, and also where nobody asks for it")

@@ -83,6 +83,20 @@ struct RingTests {
     #expect(try consumer.tryReceive() == nil)
   }
 
+  @Test("gives those in place that were there, and leaves those that come meanwhile for the next time")
+  func boundedBatch() throws {
+    let memory = try Ring.create(capacity: 1024)
+    var producer = try RingProducer(attachingTo: memory.mapping)
+    var consumer = try RingConsumer(attachingTo: memory.mapping)
+    for number in 0..<3 { #expect(try producer.trySend([UInt8(number)])) }
+    var count = 0
+    try consumer.receiveAllTrustingPeer { _ in
+      count += 1
+      if count < 1000 { _ = try producer.trySend([9]) }
+    }
+    #expect(count == 3)
+  }
+
   private func fill(_ producer: inout RingProducer) throws {
     guard var place = try producer.tryReserve(100) else { return }
     place.storeBytes(of: 7, toByteOffset: 0, as: UInt8.self)
@@ -242,7 +256,7 @@ struct RingTests {
     let quiet = try Ring.create(capacity: 128)
     var consumer = try RingConsumer(attachingTo: quiet.mapping, bell: counter(dup(bell.descriptor.rawValue)))
     var other = try RingProducer(attachingTo: quiet.mapping, consumerBell: counter(dup(bell.descriptor.rawValue)))
-    try consumer.silenceBell()
+    consumer.silenceBell()
     #expect(try other.trySend([1]))
     #expect(try bell.tryTake() == nil)
     // Something has come already: no reason to wait.
@@ -325,6 +339,19 @@ struct RingTests {
     for thread in sending { try thread.value() }
     #expect(next == [200, 200, 200, 0])
     #expect(deaths == 1)
+  }
+
+  @Test("is a mailbox that closes the ring of a producer that has died, or was taken for dead")
+  func mailboxClosesBroken() throws {
+    let memory = try Ring.create(capacity: 128, count: 1)
+    let bell = try EventCounter()
+    var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: 128, count: 1, bell: bell)
+    let copy = try Copy(of: memory)
+    var producer = try RingMailbox.producer(0, of: copy.memory.mapping, capacity: 128, ringing: bell)
+    mailbox.interrupter(ofProducer: 0)?.peerDied()
+    #expect(throws: InterprocessError.self) { _ = try mailbox.receive(timeout: generous) }
+    let error = #expect(throws: InterprocessError.self) { try producer.send([1], timeout: generous) }
+    #expect(error?.errno == .brokenPipe)
   }
 
   @Test("is a mailbox that tasks wait for")

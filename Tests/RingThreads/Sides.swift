@@ -84,7 +84,7 @@ private func waitForBell(_ consumer: inout RingConsumer) throws -> Bool {
     guard try consumer.armBell() else { continue }
     var ready = pollfd(fd: consumer.bell.rawValue, events: Int16(POLLIN), revents: 0)
     guard poll(&ready, 1, 60_000) == 1 else { throw InterprocessError(call: "poll", errno: .timedOut) }
-    try consumer.silenceBell()
+    consumer.silenceBell()
   }
   return true
 }

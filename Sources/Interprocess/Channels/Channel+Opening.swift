@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 
 extension Channel {
@@ -125,7 +126,14 @@ extension Channel {
 extension ChannelEndpoint {
   /// The socket by which this side knows that the other lives.
   mutating func takeLife() throws(ChannelError) -> PeerLife {
+    PeerLife(try takeSocket())
+  }
+
+  /// One end of a pair of sockets. Whoever made this end may have put something else in its place.
+  mutating func takeSocket() throws(ChannelError) -> OwnedDescriptor {
     guard let socket = descriptors.takeFirst() else { throw .missingDescriptors }
-    return PeerLife(socket)
+    var status = stat()
+    guard fstat(socket.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { throw .strangeDescriptors }
+    return socket
   }
 }

@@ -76,18 +76,30 @@ public final class Channel: Sendable {
 
   /// Closes each line nobody uses; the one who does use it comes back here.
   private func closeLines() {
+    var areAllClosed = false
     if receiving.take(by: .passed) {
-      incoming?.close()
-      closedLines.bitwiseOr(2, ordering: .acquiringAndReleasing)
+      // Whoever has found it closed already comes here too.
+      if closedLines.load(ordering: .acquiring) & 2 == 0 {
+        incoming?.close()
+        areAllClosed = noteClosed(2)
+      }
       receiving.release()
     }
     if sending.take(by: .passed) {
-      outgoing?.close(whileReceiving: incoming != nil && closedLines.load(ordering: .acquiring) & 2 == 0)
-      peer?.sayGoodbye()
-      closedLines.bitwiseOr(1, ordering: .acquiringAndReleasing)
+      let closed = closedLines.load(ordering: .acquiring)
+      if closed & 1 == 0 {
+        outgoing?.close(whileReceiving: incoming != nil && closed & 2 == 0)
+        peer?.sayGoodbye()
+        areAllClosed = noteClosed(1)
+      }
       sending.release()
     }
-    if closedLines.load(ordering: .acquiring) == 3 { peer?.close() }
+    if areAllClosed { peer?.close() }
+  }
+
+  /// - Returns: whether both lines are closed now, which one caller is told.
+  private func noteClosed(_ line: UInt8) -> Bool {
+    closedLines.bitwiseOr(line, ordering: .acquiringAndReleasing).newValue == 3
   }
 
   /// Says that the other side's process has ended, for those who know: of a channel over a queue or shared memory whose

@@ -92,4 +92,8 @@ extension ChannelError {
   static var missingDescriptors: ChannelError {
     ChannelError(.malformedMessage, "the end of a channel came without its descriptors")
   }
+
+  static var strangeDescriptors: ChannelError {
+    ChannelError(.malformedMessage, "the end of a channel came with descriptors of another kind than its own")
+  }
 }

@@ -58,8 +58,8 @@ extension Channel {
   /// - Throws: what creating the mechanism's objects throws; ``Mechanism/objectsPerChannel`` says how many there are.
   public static func pair(over mechanism: Mechanism) throws(InterprocessError) -> ChannelPair {
     switch mechanism {
-    case .pipe: try .pipes(.pipe, Self.pipeEnds(), Self.pipeEnds())
-    case .namedPipe: try .pipes(.namedPipe, Self.namedPipeEnds(), Self.namedPipeEnds())
+    case .pipe: try .pipes(.pipe, Self.pipeEnds)
+    case .namedPipe: try .pipes(.namedPipe, Self.namedPipeEnds)
     case .socketPair: .sockets(.socketPair, try OwnedDescriptor.unixSocketPair(.stream))
     case .unixSocket: .sockets(.unixSocket, try Self.unixSocketEnds())
     case .posixMessageQueue: try .posixQueues()
@@ -70,13 +70,13 @@ extension Channel {
   }
 
   /// A pipe: the end to read, the end to write.
-  private static func pipeEnds() throws(InterprocessError) -> (CInt, CInt) {
+  private static func pipeEnds() throws(InterprocessError) -> ReceivedDescriptors {
     var ends: (CInt, CInt) = (-1, -1)
     try systemCall("pipe2", nil) {
       withUnsafeMutableBytes(of: &ends) { ci_pipe2($0.baseAddress?.assumingMemoryBound(to: CInt.self), O_CLOEXEC) }
     }
     widen(ends.1)
-    return ends
+    return ReceivedDescriptors(adopting: [ends.0, ends.1])
   }
 
   /// Gives a pipe room for a message of 64 KiB and its head: of the 64 KiB that pipes have, the head would take the last page,
@@ -85,7 +85,7 @@ extension Channel {
   private static func widen(_ pipe: CInt) { _ = ci_set_pipe_capacity(pipe, 128 << 10) }
 
   /// A FIFO, opened at both ends, whose name is gone already.
-  private static func namedPipeEnds() throws(InterprocessError) -> (CInt, CInt) {
+  private static func namedPipeEnds() throws(InterprocessError) -> ReceivedDescriptors {
     let directory = try TemporaryDirectory()
     let path = directory.path.appending("channel")
     try NamedPipe.create(at: path)
@@ -95,7 +95,7 @@ extension Channel {
     let writer = try OwnedDescriptor(openingFile: path, O_WRONLY)
     _ = both.rawValue
     widen(writer.rawValue)
-    return (reader.release().rawValue, writer.release().rawValue)
+    return ReceivedDescriptors(adopting: [reader.release().rawValue, writer.release().rawValue])
   }
 
   /// A connection between two sockets, made by a name that is gone already.
@@ -119,12 +119,20 @@ extension String {
 }
 
 extension ChannelPair {
+  /// - Parameter make: gives the end to read and the end to write of a pipe.
   fileprivate static func pipes(
-    _ mechanism: Mechanism, _ there: (reader: CInt, writer: CInt), _ back: (reader: CInt, writer: CInt)
-  ) -> ChannelPair {
-    ChannelPair(
-      ChannelEndpoint(mechanism, isFirst: true, ReceivedDescriptors(adopting: [back.reader, there.writer])),
-      ChannelEndpoint(mechanism, isFirst: false, ReceivedDescriptors(adopting: [there.reader, back.writer])))
+    _ mechanism: Mechanism, _ make: () throws(InterprocessError) -> ReceivedDescriptors
+  ) throws(InterprocessError) -> ChannelPair {
+    var there = try make()
+    var back = try make()
+    var first = ReceivedDescriptors(atMost: 2)
+    var second = ReceivedDescriptors(atMost: 2)
+    second.moveFirst(from: &there)
+    first.moveFirst(from: &back)
+    first.moveFirst(from: &there)
+    second.moveFirst(from: &back)
+    return ChannelPair(
+      ChannelEndpoint(mechanism, isFirst: true, first), ChannelEndpoint(mechanism, isFirst: false, second))
   }
 
   fileprivate static func sockets(_ mechanism: Mechanism, _ ends: (CInt, CInt)) -> ChannelPair {
@@ -133,13 +141,18 @@ extension ChannelPair {
       ChannelEndpoint(mechanism, isFirst: false, ReceivedDescriptors(adopting: [ends.1])))
   }
 
-  /// Ends over objects that both have, and each with its end of the sockets by which it knows that the other lives.
+  /// Ends over objects that both have, each with its end of the sockets by which it knows that the other lives, and of
+  /// further pairs.
   static func shared(
-    _ mechanism: Mechanism, numbers: [CInt] = [], _ objects: consuming ReceivedDescriptors
+    _ mechanism: Mechanism, numbers: [CInt] = [], pairs: Int = 0, _ objects: consuming ReceivedDescriptors
   ) throws(InterprocessError) -> ChannelPair {
-    let life = try OwnedDescriptor.unixSocketPair(.stream)
-    var first = ReceivedDescriptors(adopting: [life.0])
-    var second = ReceivedDescriptors(adopting: [life.1])
+    var first = ReceivedDescriptors(atMost: .max)
+    var second = ReceivedDescriptors(atMost: .max)
+    for _ in 0...pairs {
+      let ends = try OwnedDescriptor.unixSocketPair(.stream)
+      first.adopt([ends.0])
+      second.adopt([ends.1])
+    }
     for object in objects.fileDescriptors {
       try first.adoptCopy(of: object.rawValue)
       try second.adoptCopy(of: object.rawValue)

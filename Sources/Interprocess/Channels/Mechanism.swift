@@ -69,10 +69,10 @@ extension Mechanism {
     case .posixMessageQueue, .systemVMessageQueue: 3
     // A file, two counters, and the sockets.
     case .file: 4
-    // The memory with a ring in it, a bell for each of its sides, and the sockets.
-    case .mappedFile: 4
-    // Two rings in the memory, which have four sides.
-    case .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: 6
+    // The memory with a ring in it, sockets by which its sides ring for each other, and those that say who lives.
+    case .mappedFile: 3
+    // Two rings in the memory.
+    case .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: 4
     }
   }
 }

@@ -55,15 +55,45 @@ final class PeerLife: Sendable {
   }
 
   private func watch(by reactor: Reactor, _ handler: @escaping @Sendable () -> Void) {
+    guard let copy = copyToWatch() else { return }
+    let ready: @Sendable (Reactor.Outcome) -> Void = { [weak self] in self?.told($0, by: reactor, handler) }
+    // Not under the lock: where there is no waiting for it, the reactor says so at once. And without a descriptor left for
+    // waiting, this looks again in a moment.
+    let deadline = copy < 0 ? Self.nextLook : .never
+    note(reactor.watch(copy < 0 ? nil : copy, by: deadline, ready), by: reactor)
+    if copy >= 0 { Glibc.close(copy) }
+  }
+
+  private static var nextLook: Deadline { Deadline(.milliseconds(100)) }
+
+  /// - Returns: -1 when there are no descriptors left; `nil` when nobody is to be told any more.
+  private func copyToWatch() -> CInt? {
     watching.withLock { watching in
-      if watching.isOver || hasGone.load(ordering: .acquiring) { return }
-      watching.id = reactor.watch(watching.socket.rawValue) { [weak self] outcome in
-        guard let self, case .success = outcome else { return }
-        self.look()
-        handler()
-        self.watch(by: reactor, handler)
-      }
+      if watching.isOver || watching.socket.isClosed || hasGone.load(ordering: .acquiring) { return nil }
+      return fcntl(watching.socket.rawValue, F_DUPFD_CLOEXEC, 0)
     }
+  }
+
+  private func note(_ id: UInt64, by reactor: Reactor) {
+    let isOver = watching.withLock { watching in
+      watching.id = id
+      return watching.isOver
+    }
+    if isOver { reactor.unwatch(id) }
+  }
+
+  private func told(_ outcome: Reactor.Outcome, by reactor: Reactor, _ handler: @escaping @Sendable () -> Void) {
+    switch outcome {
+    case .failure(let error as InterprocessError) where !error.isTimeout:
+      // The reactor has no place left for it.
+      return note(
+        reactor.watch(nil, by: Self.nextLook) { [weak self] in self?.told($0, by: reactor, handler) }, by: reactor)
+    case .failure(let error) where !(error is InterprocessError): return
+    case .success, .failure: break
+    }
+    look()
+    if state != .lives { handler() }
+    watch(by: reactor, handler)
   }
 
   /// Whether nobody has the other one of a pair of these sockets any more, nor has ever opened it.
@@ -142,15 +172,16 @@ final class PeerLife: Sendable {
 
   /// The reactor keeps this value, and the socket, until the peer has gone.
   private func waitForEnd(by reactor: Reactor, _ action: @escaping @Sendable () -> Void) {
-    let number = watching.withLock { $0.socket.isClosed ? -1 : $0.socket.rawValue }
     look()
+    let number = watching.withLock { $0.socket.rawValue }
     if number < 0 || hasGone.load(ordering: .acquiring) {
       action()
       return watching.withLock { try? $0.socket.close() }
     }
     reactor.watch(number) { outcome in
-      guard case .success = outcome else { return }
-      self.waitForEnd(by: reactor, action)
+      if case .success = outcome { return self.waitForEnd(by: reactor, action) }
+      // There is no descriptor left to wait with, or no place for it.
+      reactor.watch(nil, by: Self.nextLook) { _ in self.waitForEnd(by: reactor, action) }
     }
   }
 

@@ -4,8 +4,8 @@ import SystemPackage
 
 /// Channels over shared memory: a ring each way, in one piece of memory of whichever kind.
 ///
-/// An end has, after the socket that all such ends have, for each ring the bell of its producer and that of its consumer,
-/// and then the memory's descriptor, where it has one.
+/// An end has, after the socket that all such ends have, for each ring its end of a pair of sockets, by which the ring's sides
+/// ring for each other, and then the memory's descriptor, where it has one.
 enum RingChannels {
   /// The size of each ring in bytes: small enough to stay in a processor's cache.
   static let capacity = 256 << 10
@@ -38,19 +38,11 @@ extension ChannelPair {
     _ mechanism: Mechanism, in mapping: borrowing Mapping, _ descriptor: borrowing OwnedDescriptor
   ) throws(InterprocessError) -> ChannelPair {
     try makeRings(in: mapping, mechanism)
-    var objects = try bells(mechanism)
-    try objects.adoptCopy(of: descriptor.rawValue)
-    return try shared(mechanism, objects)
+    return try shared(
+      mechanism, pairs: bellCount(mechanism), ReceivedDescriptors(copying: [descriptor.rawValue]))
   }
 
-  private static func bells(_ mechanism: Mechanism) throws(InterprocessError) -> ReceivedDescriptors {
-    var bells = ReceivedDescriptors(atMost: .max)
-    for _ in 0..<(mechanism.isTwoWay ? 4 : 2) {
-      let bell = try EventCounter()
-      try bells.adoptCopy(of: bell.descriptor.rawValue)
-    }
-    return bells
-  }
+  private static func bellCount(_ mechanism: Mechanism) -> Int { mechanism.isTwoWay ? 2 : 1 }
 
   private static func systemVRings(_ size: Int) throws(InterprocessError) -> ChannelPair {
     let segment = try SystemVSharedMemory(byteCount: size)
@@ -59,7 +51,8 @@ extension ChannelPair {
     // process killed before leaves it for ever.
     try SystemVSharedMemory.remove(id: id)
     try makeRings(in: segment.mapping, .systemVSharedMemory)
-    var pair = try shared(.systemVSharedMemory, numbers: [id], bells(.systemVSharedMemory))
+    var pair = try shared(
+      .systemVSharedMemory, numbers: [id], pairs: bellCount(.systemVSharedMemory), ReceivedDescriptors(atMost: 0))
     try pair.keep(SystemVSharedMemory(id: id).takeMapping(), segment.takeMapping())
     return pair
   }
@@ -76,49 +69,32 @@ extension Channel {
     let (mechanism, isFirst) = (end.mechanism, end.isFirst)
     let peer = try end.takeLife()
     // The first ring is the one that the first end sends into.
-    let there = try RingBells(&end)
-    let back = mechanism.isTwoWay ? try RingBells(&end) : nil
+    var there = Optional(try end.takeSocket())
+    var back: OwnedDescriptor?
+    if mechanism.isTwoWay { back = .some(try end.takeSocket()) }
     let mapping = try end.takeMemory()
     do {
       let second = try Ring.byteCount(capacity: RingChannels.capacity)
-      let outgoing = try (isFirst ? there : back)?.outgoing(in: mapping, at: isFirst ? 0 : second, peer)
-      let incoming = try (isFirst ? back : there)?.incoming(in: mapping, at: isFirst ? second : 0, peer)
+      let outgoing = try Self.outgoing(isFirst ? there.take() : back.take(), in: mapping, at: isFirst ? 0 : second, peer)
+      let incoming = try Self.incoming(isFirst ? back.take() : there.take(), in: mapping, at: isFirst ? second : 0, peer)
       try self.init(mechanism, options, outgoing: outgoing, incoming: incoming, peer: peer)
     } catch {
       throw ChannelError(error)
     }
   }
-}
 
-/// The bells of one ring.
-private final class RingBells: Sendable {
-  private let producer: OwnedDescriptor
-  private let consumer: OwnedDescriptor
-
-  init(_ end: inout ChannelEndpoint) throws(ChannelError) {
-    guard let producer = end.descriptors.takeFirst(), let consumer = end.descriptors.takeFirst() else {
-      throw .missingDescriptors
-    }
-    self.producer = producer
-    self.consumer = consumer
+  private static func outgoing(
+    _ bell: consuming OwnedDescriptor?, in mapping: borrowing Mapping, at offset: Int, _ peer: PeerLife
+  ) throws(InterprocessError) -> RingOutgoingLine? {
+    guard let bell = bell.take() else { return nil }
+    return RingOutgoingLine(try RingProducer(attachingTo: mapping, at: offset, .socket(bell)), peer)
   }
 
-  func outgoing(
-    in mapping: borrowing Mapping, at offset: Int, _ peer: PeerLife
-  ) throws(InterprocessError) -> RingOutgoingLine {
-    RingOutgoingLine(
-      try RingProducer(
-        attachingTo: mapping, at: offset, bell: EventCounter(adopting: producer.copy()),
-        consumerBell: EventCounter(adopting: consumer.copy())), peer)
-  }
-
-  func incoming(
-    in mapping: borrowing Mapping, at offset: Int, _ peer: PeerLife
-  ) throws(InterprocessError) -> RingIncomingLine {
-    RingIncomingLine(
-      try RingConsumer(
-        attachingTo: mapping, at: offset, bell: EventCounter(adopting: consumer.copy()),
-        producerBell: EventCounter(adopting: producer.copy())), peer)
+  private static func incoming(
+    _ bell: consuming OwnedDescriptor?, in mapping: borrowing Mapping, at offset: Int, _ peer: PeerLife
+  ) throws(InterprocessError) -> RingIncomingLine? {
+    guard let bell = bell.take() else { return nil }
+    return RingIncomingLine(try RingConsumer(attachingTo: mapping, at: offset, .socket(bell)), peer)
   }
 }
 

@@ -329,7 +329,12 @@ struct CBORElements {
   @inline(__always)
   mutating func isAtEnd(_ reader: CBORReader) throws(CBORFault) -> Bool {
     if !isIndefinite { return remaining == 0 }
-    guard try reader.isBreak(at: position) else { return false }
+    guard try reader.isBreak(at: position) else {
+      if (isMap ? index / 2 : index) >= reader.limits.maximumLength {
+        throw .corrupted("\(isMap ? "a map" : "an array") of more than \(reader.limits.maximumLength) elements", at: position)
+      }
+      return false
+    }
     if isMap && index & 1 == 1 { throw .corrupted("a map ends between a key and its value", at: position) }
     position += 1
     isIndefinite = false

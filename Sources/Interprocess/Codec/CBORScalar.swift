@@ -121,6 +121,9 @@ extension String: CBORScalar {
       let bytes = try reader.content(of: head)
       guard let part = String(validating: bytes, as: UTF8.self) else { throw .notUTF8(at: chunk) }
       text += part
+      if text.utf8.count > reader.limits.maximumLength {
+        throw .corrupted("a text string of more than \(reader.limits.maximumLength) bytes", at: chunk)
+      }
       chunk = head.end + bytes.count
     }
     position = chunk + 1

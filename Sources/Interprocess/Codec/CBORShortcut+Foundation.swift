@@ -41,7 +41,8 @@
         return Date(timeIntervalSince1970: try Double.read(reader, at: &position))
       case CBORTag.dateText:
         position = content
-        let text = try String.read(reader, at: &position)
+        // RFC 3339 has small letters too, ISO 8601 has not.
+        let text = try String.read(reader, at: &position).uppercased()
         guard let date = try? Date.ISO8601FormatStyle(includingFractionalSeconds: text.contains(".")).parse(text) else {
           throw .corrupted("\"\(text)\" is no date as in RFC 3339", at: content)
         }

@@ -41,7 +41,7 @@ extension RingConsumer {
     return true
   }
 
-  /// Hands `body` every message that is there, where it lies, and then tells the producer of all of them at once.
+  /// Hands `body` every message that is there, where it lies; those that come meanwhile are for the next time.
   ///
   /// **For a producer that is trusted**; see ``tryPeekTrustingPeer()``.
   ///
@@ -54,6 +54,7 @@ extension RingConsumer {
       try body(nextMessage)
       consume()
       count += 1
+      if hasTakenAllKnown { break }
     }
     return count
   }
@@ -73,7 +74,7 @@ extension RingConsumer {
   public var bell: FileDescriptor { link.bell }
 
   /// Makes the bell silent again, after it was readable.
-  public func silenceBell() throws(InterprocessError) { try link.silenceBell() }
+  public func silenceBell() { link.silenceBell() }
 
   /// Receives a message and appends it to `buffer`; the task is suspended until it comes. This side needs a bell.
   ///

@@ -44,6 +44,14 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
     attachingTo mapping: borrowing Mapping, at offset: Int = 0, bell: consuming EventCounter? = nil,
     producerBell: consuming EventCounter? = nil
   ) throws(InterprocessError) {
+    try self.init(attachingTo: mapping, at: offset, RingBell(bell), RingBell(producerBell))
+  }
+
+  /// - Parameter producerBell: `nil` also where the producer has the other end of `bell`.
+  init(
+    attachingTo mapping: borrowing Mapping, at offset: Int, _ bell: consuming RingBell?,
+    _ producerBell: consuming RingBell? = nil
+  ) throws(InterprocessError) {
     let place = try RingPlace(in: mapping, at: offset)
     // Of a fresh ring it is 0.
     let index = place.consumer.index.pointee.load(ordering: .relaxed)
@@ -149,6 +157,9 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
       return unsafe _overrideLifetime(span, borrowing: self)
     }
   }
+
+  /// Whether every message has been taken out that was there at the last look.
+  var hasTakenAllKnown: Bool { head == tail }
 
   /// Takes out the message that comes next, whose length has been asked for or whose bytes were read in place. Otherwise
   /// it does nothing.

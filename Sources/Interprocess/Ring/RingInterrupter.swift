@@ -14,7 +14,7 @@ public final class RingInterrupter: @unchecked Sendable {
   /// Keeps the memory mapped.
   private let place: RingPlace
   private let side: RingSide
-  private let bell: EventCounter?
+  private let bell: RingBell?
   /// -1 without a bell.
   let bellDescriptor: FileDescriptor
   private let reasons = Atomic<UInt32>(0)
@@ -22,21 +22,29 @@ public final class RingInterrupter: @unchecked Sendable {
   private static let peerDied: UInt32 = 1
   private static let cancelled: UInt32 = 2
 
-  init(_ place: RingPlace, _ side: RingSide, bell: consuming EventCounter?) {
+  init(_ place: RingPlace, _ side: RingSide, bell: consuming RingBell?) {
     self.place = place
     self.side = side
     bellDescriptor = Self.descriptor(of: bell)
     self.bell = bell
   }
 
-  private static func descriptor(of bell: borrowing EventCounter?) -> FileDescriptor {
+  private static func descriptor(of bell: borrowing RingBell?) -> FileDescriptor {
     switch bell {
-    case .some(let bell): bell.descriptor.fileDescriptor
+    case .some(let bell): bell.descriptor
     case .none: FileDescriptor(rawValue: -1)
     }
   }
 
-  func silenceBell() throws(InterprocessError) { _ = try bell?.tryTake() }
+  /// Rings for the other side, where it has the other end of this side's bell.
+  func ringOtherEnd() {
+    bell?.ringOtherEnd()
+  }
+
+  func silenceBell() {
+    // Without it nobody wakes this side any more.
+    if bell?.silence() == true, !isRaised { reasons.bitwiseOr(Self.peerDied, ordering: .acquiringAndReleasing) }
+  }
 
   /// The other side's process has ended. The consumer still gets every message that was sent, and then an error with
   /// `Errno.connectionReset`, unless the producer had closed the ring; the producer gets the error at once.
@@ -71,7 +79,7 @@ public final class RingInterrupter: @unchecked Sendable {
     _ = side.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
     // Whatever the word was: the other side may have died between exchanging it and the system call.
     _ = ci_futex_wake(side.waiting, .max)
-    _ = try? bell?.tryAdd()
+    bell?.ringHere()
   }
 
   @inline(__always)

@@ -40,9 +40,10 @@ public struct RingMailbox: ~Copyable, Sendable {
   ) throws(InterprocessError) {
     let size = try Ring.byteCount(capacity: capacity)
     guard count > 0 else { throw .refused("RingMailbox", nil, "\(count) producers; give at least 1") }
+    // First: a ring whose consumer goes is closed for good.
+    let own = try bell.duplicated()
     var boxes: [Box] = []
     for ring in 0..<count { boxes.append(Box(try RingConsumer(attachingTo: mapping, at: ring * size))) }
-    let own = try bell.duplicated()
     self.boxes = boxes
     self.bell = own
   }
@@ -88,6 +89,8 @@ public struct RingMailbox: ~Copyable, Sendable {
         box.hasEnded = box.consumer.hasEnded
       } catch {
         box.hasEnded = true
+        // Nobody receives from it any more, and its producer is told.
+        box.consumer.close()
         throw error
       }
     }
@@ -115,7 +118,7 @@ public struct RingMailbox: ~Copyable, Sendable {
       guard try arm() else { continue }
       defer { disarm() }
       try waitUntilReady(bell.descriptor.fileDescriptor, .readable, by: deadline, for: "RingMailbox.receive")
-      _ = try bell.tryTake()
+      _ = bell.descriptor.takeFromCounter()
     }
   }
 
@@ -135,7 +138,7 @@ public struct RingMailbox: ~Copyable, Sendable {
       guard try arm() else { continue }
       defer { disarm() }
       try await becomeReady(bell.descriptor.fileDescriptor, .readable, by: deadline, for: "RingMailbox.receive")
-      _ = try bell.tryTake()
+      _ = bell.descriptor.takeFromCounter()
     }
   }
 
@@ -180,7 +183,7 @@ public final class MailboxInterrupter: Sendable {
   /// The producer's process has ended. See ``RingInterrupter/peerDied()``.
   public func peerDied() {
     interrupter.peerDied()
-    _ = try? bell.tryAdd()
+    bell.descriptor.addToCounter(1)
   }
 }
 

@@ -79,7 +79,7 @@ extension RingProducer {
   public var bell: FileDescriptor { link.bell }
 
   /// Makes the bell silent again, after it was readable.
-  public func silenceBell() throws(InterprocessError) { try link.silenceBell() }
+  public func silenceBell() { link.silenceBell() }
 
   /// Sends a message; the task is suspended while there is no room. This side needs a bell.
   ///

@@ -44,6 +44,14 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
     attachingTo mapping: borrowing Mapping, at offset: Int = 0, bell: consuming EventCounter? = nil,
     consumerBell: consuming EventCounter? = nil
   ) throws(InterprocessError) {
+    try self.init(attachingTo: mapping, at: offset, RingBell(bell), RingBell(consumerBell))
+  }
+
+  /// - Parameter consumerBell: `nil` also where the consumer has the other end of `bell`.
+  init(
+    attachingTo mapping: borrowing Mapping, at offset: Int, _ bell: consuming RingBell?,
+    _ consumerBell: consuming RingBell? = nil
+  ) throws(InterprocessError) {
     let place = try RingPlace(in: mapping, at: offset)
     // Of a fresh ring both are 0. Acquiring pairs with the consumer's publish().
     let index = place.producer.index.pointee.load(ordering: .relaxed)

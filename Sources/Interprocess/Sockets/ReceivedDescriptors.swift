@@ -76,6 +76,11 @@ extension ReceivedDescriptors {
     for number in numbers { try adoptCopy(of: number) }
   }
 
+  /// Takes over the descriptor that came first there.
+  mutating func moveFirst(from other: inout ReceivedDescriptors) {
+    if let descriptor = other.takeFirst() { adopt(CollectionOfOne(descriptor.release().rawValue)) }
+  }
+
   mutating func adoptCopy(of number: CInt) throws(InterprocessError) {
     adopt(CollectionOfOne(try OwnedDescriptor(copying: number).release().rawValue))
   }

@@ -24,6 +24,7 @@ struct FileCircle: ~Copyable, Sendable {
   init(_ descriptors: inout ReceivedDescriptors, isSender: Bool, _ peer: PeerLife) throws(ChannelError) {
     guard let file = descriptors.takeFirst(), let room = descriptors.takeFirst(), let filled = descriptors.takeFirst()
     else { throw .missingDescriptors }
+    guard room.mayBeCounter, filled.mayBeCounter else { throw .strangeDescriptors }
     do {
       waiting = try FileWaiting(for: isSender ? room.rawValue : filled.rawValue)
     } catch {
@@ -57,13 +58,13 @@ struct FileCircle: ~Copyable, Sendable {
     guard case .success(let moved) = result else { return (result, state) }
     allowed -= moved
     offset = (offset + moved) % Self.capacity
-    theirs.addCount(moved)
+    theirs.addToCounter(moved)
     return (result, state)
   }
 
   private mutating func takeAllowance() {
     // Whatever the other side says, there are no more bytes than the file has.
-    allowed = min(Self.capacity, allowed + mine.takeCount())
+    allowed = min(Self.capacity, allowed + mine.takeFromCounter())
   }
 
   /// Waits until there may be something to move, or the peer has gone.
@@ -82,29 +83,6 @@ struct FileCircle: ~Copyable, Sendable {
     { [waiting, peer, isSender] in
       if (isSender ? peer.receiverState : peer.state) != .lives { waiting.end() }
     }
-  }
-}
-
-/// A counter is the other side's too, and so is whether it blocks.
-extension OwnedDescriptor {
-  /// Adds to the number of bytes that the other side may move.
-  fileprivate func addCount(_ amount: Int) {
-    // There is room for all that an honest side adds; whoever has filled the counter only keeps itself waiting.
-    let flags = fcntl(rawValue, F_GETFL)
-    if flags & O_NONBLOCK == 0 { _ = fcntl(rawValue, F_SETFL, flags | O_NONBLOCK) }
-    var amount = UInt64(amount)
-    _ = Glibc.write(rawValue, &amount, 8)
-  }
-
-  /// Takes what the other side has added, at most a gigabyte of it; 0 when it has added nothing.
-  fileprivate func takeCount() -> Int {
-    var added: UInt64 = 0
-    let result = withUnsafeMutableBytes(of: &added) { storage in
-      var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
-      return valueOrErrno { ci_preadv2(rawValue, &vector, 1, ci_rwf_nowait()) }
-    }
-    guard case .success = result else { return 0 }
-    return Int(added % (1 << 30))
   }
 }
 

@@ -41,7 +41,8 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   ) {
     self.source = source
     self.wake = wake
-    received = ReceivedDescriptors(atMost: carriesDescriptors ? ReceivedDescriptors.mostPerMessage : 0)
+    // Those of a message that is received, and of the next one, whose beginning may come with its end.
+    received = ReceivedDescriptors(atMost: carriesDescriptors ? 2 * ReceivedDescriptors.mostPerMessage : 0)
   }
 
   deinit { ahead.deallocate() }
@@ -93,7 +94,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     if head == nil {
       guard let next = try StreamFrame.head(of: UnsafeRawBufferPointer(rebasing: ahead[aheadRange])) else { return nil }
       guard next.byteCount <= UInt64(limit) else { throw refuse(next, limit: limit) }
-      guard Int(next.descriptors) <= received.count + received.surplus else {
+      guard Int(next.descriptors) <= received.count else {
         throw ChannelError(.malformedMessage, "a message claims \(next.descriptors) descriptors that did not come")
       }
       head = next

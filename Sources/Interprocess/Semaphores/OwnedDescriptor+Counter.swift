@@ -1,0 +1,32 @@
+import CInterprocess
+import Glibc
+import SystemPackage
+
+/// Counters of the kernel that processes share which do not trust each other: the counter is the other side's too, and so
+/// is whether it blocks.
+extension OwnedDescriptor {
+  /// Whether it is a counter as far as it matters: of no kind that has a name. Writing to a pipe can end a process.
+  var mayBeCounter: Bool {
+    var status = stat()
+    return fstat(rawValue, &status) == 0 && status.st_mode & S_IFMT == 0
+  }
+
+  /// Adds to the counter, if there is room: where there is none, somebody has filled it who should not.
+  func addToCounter(_ amount: Int) {
+    let flags = fcntl(rawValue, F_GETFL)
+    if flags & O_NONBLOCK == 0 { _ = fcntl(rawValue, F_SETFL, flags | O_NONBLOCK) }
+    var amount = UInt64(amount)
+    _ = Glibc.write(rawValue, &amount, 8)
+  }
+
+  /// Takes what was added, at most a gigabyte of it; 0 when nothing was.
+  func takeFromCounter() -> Int {
+    var added: UInt64 = 0
+    let result = withUnsafeMutableBytes(of: &added) { storage in
+      var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
+      return valueOrErrno { ci_preadv2(rawValue, &vector, 1, ci_rwf_nowait()) }
+    }
+    guard case .success = result else { return 0 }
+    return Int(added % (1 << 30))
+  }
+}
