@@ -75,8 +75,9 @@ extension Channel {
     let mapping = try end.takeMemory()
     do {
       let second = try Ring.byteCount(capacity: RingChannels.capacity)
-      let outgoing = try Self.outgoing(isFirst ? there.take() : back.take(), in: mapping, at: isFirst ? 0 : second, peer)
-      let incoming = try Self.incoming(isFirst ? back.take() : there.take(), in: mapping, at: isFirst ? second : 0, peer)
+      let (here, over) = isFirst ? (0, second) : (second, 0)
+      let outgoing = try Self.outgoing(isFirst ? there.take() : back.take(), in: mapping, at: here, peer)
+      let incoming = try Self.incoming(isFirst ? back.take() : there.take(), in: mapping, at: over, peer)
       try self.init(mechanism, options, outgoing: outgoing, incoming: incoming, peer: peer)
     } catch {
       throw ChannelError(error)

@@ -330,8 +330,9 @@ struct CBORElements {
   mutating func isAtEnd(_ reader: CBORReader) throws(CBORFault) -> Bool {
     if !isIndefinite { return remaining == 0 }
     guard try reader.isBreak(at: position) else {
-      if (isMap ? index / 2 : index) >= reader.limits.maximumLength {
-        throw .corrupted("\(isMap ? "a map" : "an array") of more than \(reader.limits.maximumLength) elements", at: position)
+      let limit = reader.limits.maximumLength
+      if (isMap ? index / 2 : index) >= limit {
+        throw .corrupted("\(isMap ? "a map" : "an array") of more than \(limit) elements", at: position)
       }
       return false
     }
