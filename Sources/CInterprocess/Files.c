@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/memfd.h>
 #include <linux/mount.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int ci_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
@@ -37,6 +39,11 @@ int ci_detached_mount(const char *type) {
   close(context);
   errno = reason;
   return mount;
+}
+
+bool ci_has_huge_pages(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) == 0 && status.f_type == HUGETLBFS_MAGIC;
 }
 
 int ci_ofd_conflict(int fd, short *type, off_t *start, off_t *length, pid_t *holder) {

@@ -49,6 +49,13 @@ func scenario(_ name: String) throws {
   case "dropped":
     let id = try dropped()
     say("\(kill(id, 0)) \(errno == ESRCH)")
+  case "reaped-by-nobody":
+    // The kernel reaps a child whose end nobody wants to hear of, and its id is anybody's then.
+    signal(SIGCHLD, SIG_IGN)
+    let child = try ForkedProcess {}
+    for _ in 0..<1000 where kill(child.id, 0) == 0 { usleep(10_000) }
+    try child.signal(SIGTERM)
+    say("nobody was signalled")
   case "reaped-by-another":
     var child = try ForkedProcess {}
     var status: CInt = 0

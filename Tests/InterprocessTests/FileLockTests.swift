@@ -116,6 +116,17 @@ struct FileLockTests {
     #expect(free)
   }
 
+  @Test("a FIFO in the place of a file keeps nobody waiting", .blocking)
+  func fifo() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("fifo")
+    try NamedPipe.create(at: path)
+    let locking = Background { _ = try FileLock(opening: path, readOnly: true).tryAcquire(.shared) }
+    #expect(throws: Never.self) { try locking.value(timeout: generous) }
+    let mapping = Background { _ = try MappedFile(opening: path, readOnly: true) }
+    #expect(throws: InterprocessError.self) { try mapping.value(timeout: generous) }
+  }
+
   @Test("each refusal names its remedy")
   func errors() throws {
     let directory = try TemporaryDirectory()

@@ -53,6 +53,11 @@ struct ForkedProcessTests {
     #expect(try facts("dropped").lines == ["-1 true"])
   }
 
+  @Test("a child that the kernel has reaped is not signalled, nor killed in the end")
+  func reapedByNobody() throws {
+    #expect(try facts("reaped-by-nobody").lines == ["nobody was signalled"])
+  }
+
   @Test("a child that somebody else reaped is an error with a remedy")
   func reapedByAnother() throws {
     let fact = try facts("reaped-by-another").output

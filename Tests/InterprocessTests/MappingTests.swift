@@ -168,6 +168,22 @@ struct MappingTests {
     #expect(abs(status.st_mtim.tv_sec - time(nil)) < 60)
   }
 
+  @Test("what another process has resized gets the size that is asked for, whatever is mapped here", .blocking)
+  func resizedElsewhere() throws {
+    let page = 4096
+    var first = try POSIXSharedMemory(creating: Unique.name(), byteCount: page)
+    defer { try? POSIXSharedMemory.unlink(first.name) }
+    var second = try POSIXSharedMemory(opening: first.name)
+    try second.resize(to: 3 * page)
+    try first.resize(to: 2 * page)
+    #expect(try first.status().size == Int64(2 * page))
+    try second.resize(to: 4 * page)
+    try first.resize(to: page)
+    try second.resize(to: 2 * page)
+    // All of it is there, and none of it will be asked for only when it is touched.
+    #expect(try second.status().rawValue.st_blocks * 512 >= 2 * page)
+  }
+
   @Test("a mapped file grows and shrinks")
   func file() throws {
     let directory = try TemporaryDirectory()

@@ -6,6 +6,18 @@ import Testing
 
 @Suite("Pipe and NamedPipe")
 struct PipeTests {
+  @Test(
+    "a timeout below zero has passed, however far below", .blocking,
+    arguments: [
+      Duration.nanoseconds(Int64.min), .seconds(-9_223_372_037), .seconds(Int64.min), .seconds(-1), .zero,
+    ])
+  func negativeTimeouts(_ timeout: Duration) throws {
+    let pipe = try Pipe()
+    let reading = Background { try pipe.reader.read(upTo: 1, timeout: timeout) }
+    let error = #expect(throws: InterprocessError.self) { try reading.value() }
+    #expect(error?.isTimeout == true)
+  }
+
   @Test("bytes come out in the order they went in")
   func order() throws {
     let pipe = try Pipe()

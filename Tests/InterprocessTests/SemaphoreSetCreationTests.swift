@@ -24,6 +24,39 @@ struct SemaphoreSetCreationTests {
     }
   }
 
+  @Test("one that works with a set as soon as it is there does not undo its creation", .blocking)
+  func hasty() throws {
+    for round in 0..<300 {
+      let key = try #require(SystemVKey(rawValue: Unique.key()))
+      let deadline = ContinuousClock.now + generous
+      let hasty = Background {
+        while ContinuousClock.now < deadline {
+          guard let set = try? SystemVSemaphoreSet(opening: key) else { continue }
+          try set.acquire(timeout: generous)
+          return
+        }
+      }
+      let set = try SystemVSemaphoreSet(creating: key, values: [1])
+      let result = Result { try hasty.value() }
+      let value = Result { try set.value() }
+      try? set.remove()
+      #expect(throws: Never.self, "round \(round)") { try result.get() }
+      #expect(try value.get() == 0, "round \(round)")
+    }
+  }
+
+  @Test("permissions ask for nothing else, whatever else a mode may have")
+  func modes() throws {
+    let key = try #require(SystemVKey(rawValue: Unique.key()))
+    // What a file of a set group and with a sticky bit has.
+    let mode = FilePermissions(rawValue: 0o3600)
+    let first = try SystemVSemaphoreSet(creatingIfAbsent: key, values: [1], permissions: mode)
+    defer { try? first.remove() }
+    let second = try SystemVSemaphoreSet(creatingIfAbsent: key, values: [1], permissions: mode)
+    #expect(first.id == second.id)
+    #expect(try first.status().permissions.mode == [.ownerReadWrite])
+  }
+
   @Test(
     "whoever comes while C initialises the set waits until it is done", .blocking,
     .enabled(if: CPeer.isAvailable, "\(CPeer.absence)"))

@@ -52,6 +52,8 @@ int ci_seal_future_write(void);
 unsigned ci_mfd_hugetlb(void);
 // Locks of an open file description (F_OFD_*). 0 for `length` is everything from `start`. `ci_ofd_conflict` gives
 // `*type` F_UNLCK where nothing is in the way, and else what is, and by whom (-1 for an open file description's lock).
+// Whether it is memory made of huge pages.
+bool ci_has_huge_pages(int fd);
 // Inline, as every function that returns after a system call costs where the CPU forgets who called it.
 static inline int ci_ofd_lock(int fd, short type, off_t start, off_t length, bool waiting) {
   struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};

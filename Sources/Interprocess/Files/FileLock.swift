@@ -39,7 +39,9 @@ public struct FileLock: ~Copyable, Sendable {
   ///   shared locks only.
   /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`.
   public init(opening path: FilePath, readOnly: Bool = false) throws(InterprocessError) {
-    file = LockedFile(try OwnedDescriptor(openingFile: path, readOnly ? O_RDONLY : O_RDWR), "\"\(path)\"")
+    // Of a FIFO that somebody has put there, opening would wait for a writer.
+    file = LockedFile(
+      try OwnedDescriptor(openingFile: path, (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK), "\"\(path)\"")
   }
 
   /// Opens a file to lock it, creating it empty if there is none.

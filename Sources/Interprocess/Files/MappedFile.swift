@@ -62,7 +62,8 @@ public struct MappedFile: ~Copyable, Sendable, MappedMemory {
   ///
   /// - Throws: `Errno.noSuchFileOrDirectory`, `Errno.permissionDenied`; `Errno.invalidArgument` when it is empty.
   public init(opening path: FilePath, readOnly: Bool = false) throws(InterprocessError) {
-    let file = try OwnedDescriptor(openingFile: path, readOnly ? O_RDONLY : O_RDWR)
+    // Of a FIFO that somebody has put there, opening would wait for a writer.
+    let file = try OwnedDescriptor(openingFile: path, (readOnly ? O_RDONLY : O_RDWR) | O_NONBLOCK)
     let byteCount = try file.size("\"\(path)\"")
     mapping = try Mapping(of: file, byteCount: byteCount, readOnly: readOnly, "\"\(path)\"")
     self.path = path

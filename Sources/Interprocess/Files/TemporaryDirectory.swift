@@ -3,7 +3,7 @@ import Glibc
 public import SystemPackage
 
 /// A directory that only this user can enter, made for FIFOs, sockets and files that belong to one job, and removed
-/// with all that is in it when its owner goes.
+/// with them when its owner goes. One in which somebody has made another directory stays.
 public struct TemporaryDirectory: ~Copyable, Sendable {
   public let path: FilePath
 
@@ -17,25 +17,22 @@ public struct TemporaryDirectory: ~Copyable, Sendable {
   }
 
   deinit {
-    // Only what a job put there itself: plain entries, no directories below.
-    for name in path.entries { _ = path.appending(name).withPlatformString { Glibc.unlink($0) } }
+    path.unlinkEntries()
     _ = path.withPlatformString { rmdir($0) }
   }
 }
 
 extension FilePath {
-  /// The names of a directory's entries, without "." and ".."; none where it cannot be read.
-  fileprivate var entries: [String] {
-    guard let directory = withPlatformString({ opendir($0) }) else { return [] }
+  /// Removes all of a directory's entries that are no directories.
+  fileprivate func unlinkEntries() {
+    guard let directory = withPlatformString({ opendir($0) }) else { return }
     defer { closedir(directory) }
-    var names: [String] = []
     while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      // By the name as it is, UTF-8 or not.
+      withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { _ = unlinkat(dirfd(directory), $0, 0) }
       }
-      if name != ".", name != ".." { names.append(name) }
     }
-    return names
   }
 
   /// Has `create` make something within `TMPDIR`, or `/tmp` where that is not set, under a name that nothing else has.

@@ -26,7 +26,8 @@ extension POSIXMessageQueue {
   /// The corresponding C function is `mq_notify`. One process at a time may be registered for a queue; another one gets
   /// `Errno.resourceBusy`. The sequence registers when it is asked for the next element, and not before: what arrives
   /// while the program handles a message is not missed, since it is looked for first. A process that waits in `receive`
-  /// gets the message and there is no notification.
+  /// without a timeout gets the message and there is no notification; those with a timeout and tasks wait by `poll`, and
+  /// then there are both.
   ///
   /// The kernel ends a process's registration when the process closes any descriptor of the queue (`mq_close(3)`), as
   /// another value of this type and each async `send` or `receive` that waited do. The sequence goes on all the same: it

@@ -83,7 +83,7 @@ public struct ForkedProcess: ~Copyable, Sendable {
   }
 
   deinit {
-    if isReaped { return }
+    if isReaped || !isStillThere { return }
     Glibc.kill(id, SIGKILL)
     var status: CInt = 0
     while waitpid(id, &status, 0) == -1, Errno.current == .interrupted {}
@@ -119,11 +119,17 @@ public struct ForkedProcess: ~Copyable, Sendable {
 
   /// Sends the child a signal; nothing happens when it has been reaped already.
   ///
-  /// The corresponding C function is `kill`. The id cannot have become another process's: it is kept until the child is
-  /// reaped.
+  /// The corresponding C function is `kill`. The id is kept until the child is reaped, by this value, or by others
+  /// where SIGCHLD is ignored or somebody waits for any child; it is asked for first.
   public func signal(_ signal: CInt) throws(InterprocessError) {
-    if isReaped { return }
+    if isReaped || !isStillThere { return }
     try systemCall("kill", described) { Glibc.kill(id, signal) }
+  }
+
+  /// Whether the id is the child's still, running or not.
+  private var isStillThere: Bool {
+    var information = siginfo_t()
+    return waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0
   }
 
   private var described: String { "child \(id)" }

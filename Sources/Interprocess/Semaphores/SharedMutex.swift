@@ -82,7 +82,7 @@ public struct SharedMutex: Sendable {
     ///
     /// The corresponding C function is `pthread_mutex_consistent`.
     ///
-    /// - Throws: `Errno.invalidArgument` when the lock is not held any more.
+    /// - Throws: `Errno.invalidArgument` when the lock is not in that state any more.
     public mutating func markConsistent() throws(InterprocessError) {
       guard hasOwnerDied else { return }
       try raw.markConsistent()

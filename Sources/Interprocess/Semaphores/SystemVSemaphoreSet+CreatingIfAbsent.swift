@@ -71,9 +71,18 @@ extension SystemVSemaphoreSet {
         if status.sem_otime == 0, !isLate { return nil }
         if status.sem_otime == 0, try !hasValues(id, count) { throw Self.unfinished(id, address) }
         return SystemVSemaphoreSet(id: id, count: count, address)
-      } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .identifierRemoved {
-        // It was removed meanwhile: create it after all.
+      } catch  where Self.isRemoval(error) {
+        // Create it after all.
         return nil
+      }
+    }
+
+    /// Whether it was removed meanwhile. Of an id that was removed, `semctl` says that there is no such thing.
+    private static func isRemoval(_ error: InterprocessError) -> Bool {
+      switch error.errno {
+      case .noSuchFileOrDirectory, .identifierRemoved: true
+      case .invalidArgument: error.call == "semctl"
+      default: false
       }
     }
 

@@ -109,7 +109,11 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
       try systemCall("semctl", described, remedy: useRemedy) { ci_semctl_values(id, SETALL, &values) }
       // Operations that change nothing, after which sem_otime is set: whoever waits for the values goes on.
       let changes: [Int16] = values[0] == 0 ? [0] : [-1, 1]
-      try perform(changes.map { Operation(change: $0).raw(IPC_NOWAIT) }, on: id, by: .never, described)
+      do throws(InterprocessError) {
+        try perform(changes.map { Operation(change: $0).raw(IPC_NOWAIT) }, on: id, by: .never, described)
+      } catch  where error.errno == .wouldBlock {
+        // Somebody works with it already, which has set sem_otime as well.
+      }
     } catch {
       _ = ci_semctl_value(id, 0, IPC_RMID, 0)
       throw error

@@ -161,11 +161,14 @@ public struct AnonymousMemory: ~Copyable, Sendable, MappedMemory {
   ///
   /// The corresponding C functions are `fallocate` or `ftruncate`, and `mmap`.
   ///
-  /// - Parameter byteCount: the new size in bytes, at least 1; a multiple of their size where it has huge pages.
-  /// - Throws: `Errno.notPermitted` when it is sealed against this; `Errno.noSpace` or `Errno.noMemory`.
+  /// - Parameter byteCount: the new size in bytes, at least 1; filled up to whole huge pages where it has them.
+  /// - Throws: `Errno.notPermitted` when it is sealed against this, or against ``Seals/futureWriting`` and mapped for
+  ///   writing here, since it would have to be mapped so again; `Errno.noSpace` or `Errno.noMemory`.
   public mutating func resize(to byteCount: Int) throws(InterprocessError) {
     let object = described
-    try mapping.resize(descriptor, to: byteCount, object)
+    // The kernel fills up to whole huge pages; unmapping takes whole ones only.
+    let size = try ci_has_huge_pages(descriptor.rawValue) ? descriptor.wholeBlocks(byteCount, object) : byteCount
+    try mapping.resize(descriptor, to: size, object)
   }
 
   /// Maps as much of the memory as there is now, after another process has resized it.

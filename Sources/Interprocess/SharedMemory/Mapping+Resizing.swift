@@ -10,14 +10,22 @@ extension Mapping {
   mutating func resize(
     _ descriptor: borrowing OwnedDescriptor, to byteCount: Int, _ object: @autoclosure () -> String
   ) throws(InterprocessError) {
-    if byteCount < self.byteCount {
+    // Another process may have resized it since it was mapped here.
+    let current = try descriptor.size(object())
+    if byteCount < current {
       // First the mapping, then the file: in between nothing that is mapped here is missing.
       let smaller = try Mapping(of: descriptor, byteCount: byteCount, readOnly: isReadOnly, object())
       try systemCall("ftruncate", object(), remedy: resizingRemedy) { ftruncate(descriptor.rawValue, byteCount) }
       self = smaller
     } else {
       try descriptor.allocate(byteCount, object())
-      self = try Mapping(of: descriptor, byteCount: byteCount, readOnly: isReadOnly, object())
+      do {
+        self = try Mapping(of: descriptor, byteCount: byteCount, readOnly: isReadOnly, object())
+      } catch {
+        // As it was; not so where it may not be made smaller.
+        _ = ftruncate(descriptor.rawValue, current)
+        throw error
+      }
     }
   }
 

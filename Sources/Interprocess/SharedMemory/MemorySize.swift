@@ -36,7 +36,9 @@ extension OwnedDescriptor {
     guard reason == .notSupported else {
       throw InterprocessError(call: "fallocate", object: object(), errno: reason, remedy: remedy(reason))
     }
-    // A file system without fallocate: at least the size is right.
+    // A file system without fallocate: at least the size is right. One after the other, as ftruncate makes smaller too.
+    try systemCall("flock", object()) { flock(rawValue, LOCK_EX) }
+    defer { _ = flock(rawValue, LOCK_UN) }
     if try size(object()) >= byteCount { return }
     try systemCall("ftruncate", object(), remedy: remedy) { ftruncate(rawValue, byteCount) }
   }

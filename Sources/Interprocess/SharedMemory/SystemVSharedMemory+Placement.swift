@@ -32,7 +32,7 @@ extension SystemVSharedMemory {
       Placement(address: nil, flags: Options.executable.rawValue)
     }
 
-    /// At an address where nothing is yet, for memory with pointers into itself.
+    /// At an address where nothing is yet, for memory with pointers into itself; 0 is ``anywhere``.
     public static func at(_ address: UInt, _ options: Options = []) -> Placement {
       Placement(address: UnsafeMutableRawPointer(bitPattern: address), flags: options.rawValue)
     }

@@ -5,6 +5,7 @@ import SystemPackage
 /// Who is at the other end of a connected Unix socket: what the kernel knew when it was connected, listened or paired.
 public struct PeerCredentials: Hashable, Sendable {
   /// The process. It may have ended since, and its id may be another's: ``UnixSocket/peerProcess()`` cannot be mistaken.
+  /// 0 where it is in a process namespace that cannot be seen from this one.
   public let processID: CInt
 
   /// The effective user.

@@ -19,6 +19,7 @@ extension UnixSocket {
     let deadline = Deadline(timeout)
     while true {
       if let count = try sendFirst(bytes, descriptors, waiting: deadline.isNever) {
+        if count == bytes.byteCount { return }
         return try write(bytes.extracting(count..<bytes.byteCount), timeout: deadline.remaining)
       }
       try waitUntilReady(fileDescriptor, .writable, by: deadline, for: "sendmsg")
@@ -91,7 +92,8 @@ extension UnixSocket {
     }
   }
 
-  /// Reads at most `count` bytes, and the descriptors passed with them. See `read(into:receiving:timeout:)`.
+  /// Reads at most `count` bytes, and the descriptors passed with them. See `read(into:receiving:timeout:)`; when it throws
+  /// `Errno.tooManyOpenFiles`, the bytes are lost with the descriptors that found no room.
   public func read(
     upTo count: Int, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
   ) throws(InterprocessError) -> [UInt8] {

@@ -43,9 +43,16 @@ extension OwnedDescriptor {
   ) throws(InterprocessError) -> OwnedDescriptor {
     try address.check(for: "connect")
     let socket = try OwnedDescriptor(unixSocket: type, for: address.quoted)
-    if !deadline.isNever { try socket.setSendTimeout(deadline) }
     // A full backlog answers EAGAIN once the send timeout has passed.
-    try socket.connectOnce(to: address, wouldBlock: .timedOut)
+    while true {
+      if !deadline.isNever { try socket.setSendTimeout(deadline) }
+      do throws(InterprocessError) {
+        try socket.connectOnce(to: address, wouldBlock: .timedOut)
+        break
+      } catch  where error.errno == .interrupted {
+        // Not begun anew with the whole of the timeout.
+      }
+    }
     if !deadline.isNever { try socket.setSendTimeout(.never) }
     return socket
   }
@@ -80,18 +87,20 @@ extension OwnedDescriptor {
       try connectOnce(to: address, wouldBlock: .wouldBlock)
       return false
     } catch {
-      if error.errno == .wouldBlock { return true }
+      // A signal came while it waited for the server's lock: the thread that waits for a full one waits for it.
+      if error.errno == .wouldBlock || error.errno == .interrupted { return true }
       throw error
     }
   }
 
   private func connectOnce(to address: UnixSocketAddress, wouldBlock: Errno) throws(InterprocessError) {
     func remedy(_ reason: Errno) -> String? { connectRemedy(reason, address) }
-    try systemCall("connect", address.quoted, remedy: remedy) {
+    let result = singleCall {
       let result = address.withSocketAddress { connect(rawValue, $0, $1) }
       if result == -1, Errno.current == .wouldBlock { Glibc.errno = wouldBlock.rawValue }
-      return result
+      return Int(result)
     }
+    try value(of: "connect", address.quoted, remedy: remedy, result)
   }
 
   func setNonblocking(_ isNonblocking: Bool) throws(InterprocessError) {

@@ -16,7 +16,8 @@ public protocol ByteReader: ~Copyable {
   ///
   /// - Parameter timeout: how long to wait for the first byte; `nil` waits for ever.
   /// - Returns: how many bytes came; 0 when the other side has closed and everything was read.
-  /// - Throws: `Errno.timedOut` when nothing came in time; `Errno.invalidArgument` when `buffer` has no room.
+  /// - Throws: `Errno.timedOut` when nothing came in time; `Errno.invalidArgument` when `buffer` has no room;
+  ///   `Errno.connectionReset`, once, when the other side of a socket has closed and not read everything.
   func read(into buffer: inout OutputRawSpan, timeout: Duration?) throws(InterprocessError) -> Int
 }
 
@@ -84,6 +85,12 @@ extension ByteReader where Self: ~Copyable {
 }
 
 extension InterprocessError {
+  static func reading(_ call: StaticString, _ object: String, _ reason: Errno) -> InterprocessError {
+    InterprocessError(
+      call: "\(call)", object: object, errno: reason,
+      remedy: reason == .connectionReset ? "the other side has closed, and not read everything" : nil)
+  }
+
   static func endedEarly(after came: Int, of count: Int) -> InterprocessError {
     InterprocessError(call: "read", errno: .noData, remedy: "the other side closed after \(came) of \(count) bytes")
   }
@@ -124,6 +131,8 @@ extension [UInt8] {
       count = span.finalize(for: UnsafeMutableRawBufferPointer(storage))
     }
     if let failure { throw failure }
+    // What is kept of short messages is not to take the room of the longest.
+    if Swift.max(0, capacity) - self.count > 1024 { self = [UInt8](copying: span.bytes) }
   }
 }
 
@@ -151,8 +160,7 @@ extension OwnedDescriptor {
     switch result {
     case .success(let count): return count
     case .failure(.wouldBlock): return nil
-    case .failure(let reason):
-      throw InterprocessError(call: "\(Calls.readCall)", object: object(), errno: reason)
+    case .failure(let reason): throw .reading(Calls.readCall, object(), reason)
     }
   }
 
@@ -185,8 +193,7 @@ extension OwnedDescriptor {
         guard try wait(until: .readable, by: deadline) else {
           throw InterprocessError(call: "\(Calls.readCall)", object: object(), errno: .timedOut)
         }
-      case .failure(let reason):
-        throw InterprocessError(call: "\(Calls.readCall)", object: object(), errno: reason)
+      case .failure(let reason): throw .reading(Calls.readCall, object(), reason)
       }
     }
   }

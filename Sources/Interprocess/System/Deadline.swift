@@ -81,9 +81,10 @@ extension timespec {
 
 extension Duration {
   fileprivate var saturatingNanoseconds: Int64 {
+    if self <= .zero { return 0 }
     let (seconds, attoseconds) = components
     let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    if overflow { return seconds < 0 ? 0 : .max }
+    if overflow { return .max }
     let (sum, overflowed) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
     return overflowed ? .max : sum
   }

@@ -13,9 +13,10 @@ enum InterruptTimer {
   /// - Returns: what `body` returned; `Errno.timedOut` when the deadline passed first.
   @inline(never)
   static func call(until deadline: Deadline, _ body: () -> Int) -> Result<Int, Errno> {
-    let previous = unblock()
+    let previous = unblock(signal)
     defer { restore(previous) }
     let timer = start(for: ci_thread_id(), at: deadline)
+    if case .signals = timer { unblock(signalWithoutTimer) }
     defer { timer.delete() }
     while true {
       let result = body()
@@ -32,15 +33,18 @@ enum InterruptTimer {
     deadline.isNever ? valueOrErrno(body) : call(until: deadline, body)
   }
 
-  /// Lets the signals reach this thread.
-  ///
+  /// Lets whatever may interrupt reach this thread, which is nobody's but the one's who calls.
+  static func unblockAll() {
+    unblock(signal)
+    unblock(signalWithoutTimer)
+  }
+
   /// - Returns: the signals that were blocked before.
   @discardableResult
-  static func unblock() -> sigset_t {
+  private static func unblock(_ signal: CInt) -> sigset_t {
     var interrupts = sigset_t()
     sigemptyset(&interrupts)
     sigaddset(&interrupts, signal)
-    sigaddset(&interrupts, signalWithoutTimer)
     var previous = sigset_t()
     pthread_sigmask(SIG_UNBLOCK, &interrupts, &previous)
     return previous
@@ -84,7 +88,7 @@ enum InterruptTimer {
   }
 
   /// The signal that interrupts: the highest real-time one that the program has left alone, given a handler that does
-  /// nothing; any handler would do.
+  /// nothing; any handler would do. One that is blocked is not left alone: `sigwait` and signalfd get those.
   private static let signal = firstUnused(of: (CInt(0)..<16).map { ci_sigrtmax() - $0 })
 
   /// What interrupts where there is no timer to be had. A real-time signal counts towards RLIMIT_SIGPENDING and would be
@@ -92,7 +96,10 @@ enum InterruptTimer {
   private static let signalWithoutTimer = firstUnused(of: [SIGURG, SIGWINCH])
 
   private static func firstUnused(of signals: [CInt]) -> CInt {
-    let free = signals.first { ci_sigaction_is_default($0) } ?? signals[0]
+    var blocked = sigset_t()
+    sigemptyset(&blocked)
+    pthread_sigmask(SIG_BLOCK, nil, &blocked)
+    let free = signals.first { ci_sigaction_is_default($0) && sigismember(&blocked, $0) == 0 } ?? signals[0]
     if ci_sigaction_is_default(free) { _ = ci_sigaction_handler(free, { _ in }, nil) }
     return free
   }

@@ -44,12 +44,33 @@ final class RepeatedSignal: Sendable {
 
   private func wait(until deadline: Deadline) {
     guard let reactor = try? Reactor.shared() else {
-      // There is nobody to wait, for want of a descriptor or a thread: once, at least, it is sent.
-      _ = sendOnce()
-      return
+      return waitOnThread(until: deadline)
     }
     let watch = reactor.watch(nil, by: deadline) { _ in self.send() }
     // When it has come already this names a wait that is over, which does no harm.
     state.withLock { $0.watch = watch }
+  }
+
+  /// Where there is no descriptor left for the reactor. Without a thread either, the call that waits is interrupted at
+  /// once, once, which is too early mostly.
+  private func waitOnThread(until deadline: Deadline) {
+    let argument = Unmanaged.passRetained(Waiting(signals: self, deadline: deadline))
+    let result = ci_start_thread(
+      { argument in
+        guard let waiting = argument.map({ Unmanaged<Waiting>.fromOpaque($0).takeRetainedValue() }) else { return nil }
+        poll(nil, 0, waiting.deadline.pollMilliseconds)
+        while waiting.signals.sendOnce() { usleep(1000) }
+        return nil
+      }, argument.toOpaque())
+    if result != 0 {
+      argument.release()
+      _ = sendOnce()
+    }
+  }
+
+  private final class Waiting: Sendable {
+    let signals: RepeatedSignal
+    let deadline: Deadline
+    init(signals: RepeatedSignal, deadline: Deadline) { (self.signals, self.deadline) = (signals, deadline) }
   }
 }

@@ -65,9 +65,11 @@ enum SystemVAddress {
   }
 
   func flags(_ permissions: FilePermissions) -> CInt {
-    switch self {
-    case .key(_, let flags): flags | CInt(permissions.rawValue)
-    case .isPrivate: IPC_CREAT | CInt(permissions.rawValue)
+    // What a mode has beyond these means IPC_CREAT, IPC_EXCL and SHM_HUGETLB here.
+    let mode = CInt(permissions.rawValue) & 0o777
+    return switch self {
+    case .key(_, let flags): flags | mode
+    case .isPrivate: IPC_CREAT | mode
     }
   }
 

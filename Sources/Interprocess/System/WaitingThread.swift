@@ -64,7 +64,7 @@ final class WaitingThread: Sendable {
 
   /// On the thread: calls `body` until it has an answer, the deadline passes, or the wait is cancelled.
   private func run<Value>(until deadline: Deadline, _ body: () -> Result<Value, Errno>) -> Result<Value, Errno> {
-    InterruptTimer.unblock()
+    InterruptTimer.unblockAll()
     state.withLock { $0.thread = ci_thread_id() }
     if !deadline.isNever { interrupt(after: deadline) }
     defer { end() }
