@@ -1,6 +1,7 @@
 import CInterprocess
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -26,16 +27,19 @@ struct SemaphoreSetCreationTests {
 
   @Test("one that works with a set as soon as it is there does not undo its creation", .blocking)
   func hasty() throws {
-    for round in 0..<300 {
+    for round in 0..<1000 {
       let key = try #require(SystemVKey(rawValue: Unique.key()))
       let deadline = ContinuousClock.now + generous
+      let isLooking = Looking()
       let hasty = Background {
         while ContinuousClock.now < deadline {
-          guard let set = try? SystemVSemaphoreSet(opening: key) else { continue }
-          try set.acquire(timeout: generous)
-          return
+          let id = semget(key.rawValue, 1, 0)
+          isLooking.flag.store(true, ordering: .relaxed)
+          if id == -1 { continue }
+          return try SystemVSemaphoreSet(id: id).acquire(timeout: generous)
         }
       }
+      while !isLooking.flag.load(ordering: .relaxed) {}
       let set = try SystemVSemaphoreSet(creating: key, values: [1])
       let result = Result { try hasty.value() }
       let value = Result { try set.value() }
@@ -44,6 +48,8 @@ struct SemaphoreSetCreationTests {
       #expect(try value.get() == 0, "round \(round)")
     }
   }
+
+  private final class Looking: Sendable { let flag = Atomic(false) }
 
   @Test("permissions ask for nothing else, whatever else a mode may have")
   func modes() throws {
