@@ -15,6 +15,8 @@ public final class RingInterrupter: @unchecked Sendable {
   private let place: RingPlace
   private let side: RingSide
   private let bell: RingBell?
+  /// The other side's, where that is not the other end of this side's.
+  private let peerBell: RingBell?
   /// -1 without a bell.
   let bellDescriptor: FileDescriptor
   private let reasons = Atomic<UInt32>(0)
@@ -22,11 +24,12 @@ public final class RingInterrupter: @unchecked Sendable {
   private static let peerDied: UInt32 = 1
   private static let cancelled: UInt32 = 2
 
-  init(_ place: RingPlace, _ side: RingSide, bell: consuming RingBell?) {
+  init(_ place: RingPlace, _ side: RingSide, bell: consuming RingBell?, peerBell: consuming RingBell?) {
     self.place = place
     self.side = side
     bellDescriptor = Self.descriptor(of: bell)
     self.bell = bell
+    self.peerBell = peerBell
   }
 
   private static func descriptor(of bell: borrowing RingBell?) -> FileDescriptor {
@@ -36,9 +39,20 @@ public final class RingInterrupter: @unchecked Sendable {
     }
   }
 
-  /// Rings for the other side, where it has the other end of this side's bell.
-  func ringOtherEnd() {
-    bell?.ringOtherEnd()
+  /// Fulfils the other side's request to be woken.
+  @inline(never)
+  func wake(_ peer: RingSide, from own: RingSide) {
+    reach(.beforeWake)
+    // Whoever takes the request fulfils it. Acquiring and releasing: what was published before is seen by who is woken.
+    let request = peer.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
+    // Before the wake-up: where the two share a processor, the other side runs next.
+    own.tellProcessor()
+    reach(.beforeSystemCall)
+    if request & RingSide.asleep != 0 { _ = ci_futex_wake(peer.waiting, 1) }
+    if request & RingSide.armed != 0 {
+      peerBell?.ring()
+      bell?.ringOtherEnd()
+    }
   }
 
   func silenceBell() {

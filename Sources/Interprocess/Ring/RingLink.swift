@@ -11,8 +11,6 @@ struct RingLink: ~Copyable {
   let peer: RingSide
   let place: RingPlace
   let interrupter: RingInterrupter
-  /// The other side's, where that is not the other end of this side's.
-  let peerBell: RingBell?
   /// Whether publishing needs no fence: the ring's waiters call membarrier, and this process is registered for it.
   private let isLight: Bool
   private var spin = RingSpin()
@@ -37,8 +35,7 @@ struct RingLink: ~Copyable {
     self.own = own
     self.peer = peer
     isLight = place.isAsymmetric && RingBarrier.isAvailable
-    interrupter = RingInterrupter(place, own, bell: bell)
-    self.peerBell = peerBell
+    interrupter = RingInterrupter(place, own, bell: bell, peerBell: peerBell)
   }
 
   /// Whether the peer has closed. Read it before the peer's index: an index that is read later includes everything.
@@ -60,22 +57,8 @@ struct RingLink: ~Copyable {
     // Pairs with heavy() in ask(): either this look sees the request, or the peer's last look sees the index.
     RingBarrier.light(isEnough: isLight)
     reach(.beforeLook)
-    if peer.waiting.pointee.load(ordering: .relaxed) != 0 { wakePeer() }
-  }
-
-  @inline(never)
-  private func wakePeer() {
-    reach(.beforeWake)
-    // Whoever takes the request fulfils it. Acquiring and releasing: what was published before is seen by who is woken.
-    let request = peer.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
-    // Before the wake-up: where the two share a processor, the other side runs next.
-    own.tellProcessor()
-    reach(.beforeSystemCall)
-    if request & RingSide.asleep != 0 { _ = ci_futex_wake(peer.waiting, 1) }
-    if request & RingSide.armed != 0 {
-      peerBell?.ring()
-      interrupter.ringOtherEnd()
-    }
+    // Not a function of this value: for one that is not inlined all of it would be copied, each time.
+    if peer.waiting.pointee.load(ordering: .relaxed) != 0 { interrupter.wake(peer, from: own) }
   }
 
   /// Says that no more comes from this side.
