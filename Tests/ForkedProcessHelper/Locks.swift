@@ -15,6 +15,7 @@ func lockScenario(_ name: String) throws -> Bool {
   case "mutex-handed-over": try mutexHandedOver()
   case "condition-killed-waiters": try conditionKilledWaiters()
   case "condition-owner-died": try conditionOwnerDied()
+  case "condition-left-broken": try conditionLeftBroken()
   case "condition-handover": try conditionHandover()
   case "semaphore": try semaphoreInMemory()
   case "file-lock": try fileLock()
@@ -29,6 +30,28 @@ private func killHolding(_ mutex: SharedMutex) throws {
     try mutex.withLock { _ in _ = raise(SIGKILL) }
   }
   say("\(try child.wait())")
+}
+
+/// A waiter whose lock nobody can have any more when it is woken.
+private func conditionLeftBroken() throws {
+  let memory = try AnonymousMemory(byteCount: 192)
+  let mutex = try SharedMutex(creatingIn: memory.mapping, at: 0)
+  let condition = try SharedCondition(creatingIn: memory.mapping, at: 64)
+  let array = try SharedArray(repeating: 0, count: 1)
+  var waiter = try ForkedProcess {
+    try mutex.withLock { lock in
+      array[0] = 1
+      do { try condition.wait(with: &lock, timeout: generous) } catch { say("\(error)") }
+      do { try condition.wait(with: &lock, timeout: generous) } catch { say("\(error)") }
+    }
+  }
+  while array[0] == 0 { usleep(1000) }
+  // Once it can be had, the waiter waits.
+  try killHolding(mutex)
+  // Nobody repairs it.
+  try mutex.withLock(timeout: generous) { _ in }
+  try condition.notifyAll()
+  say("\(try waiter.wait())")
 }
 
 private func mutexRepaired() throws {

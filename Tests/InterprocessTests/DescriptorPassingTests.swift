@@ -107,6 +107,64 @@ struct DescriptorPassingTests {
     #expect(nobody?.errno == .socketNotConnected)
   }
 
+  @Test(
+    "the other side's credentials are those of its process, which can be signalled",
+    .enabled(if: PythonPeer.isAvailable, "\(PythonPeer.absence)"))
+  func credentialsOfAnother() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    let packets = directory.path.appending("packets")
+    let listener = try UnixListener(at: .path(path))
+    let packetListener = try MessageListener(at: .path(packets))
+    let program = """
+      import os, signal, socket, sys
+      one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+      one.connect(sys.argv[1])
+      two = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+      two.connect(sys.argv[2])
+      one.sendall(os.getpid().to_bytes(4, 'little'))
+      print(signal.sigtimedwait([signal.SIGUSR1], 60).si_signo)
+      """
+    let blocking = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])\n" + program
+    let peer = Background { try PythonPeer.run(program: blocking, path.string, packets.string) }
+    let stream = try listener.accept(timeout: generous)
+    let packet = try packetListener.accept(timeout: generous)
+    let number = try #require(try stream.read(exactly: 4, timeout: generous))
+    let process = number.withUnsafeBytes { CInt(littleEndian: $0.loadUnaligned(as: CInt.self)) }
+    #expect(process != getpid())
+    let (first, second) = (try stream.peerCredentials(), try packet.peerCredentials())
+    #expect(first.processID == process && second.processID == process)
+    #expect(first.userID == getuid() && first.groupID == getgid())
+    try stream.peerProcess().signal(SIGUSR1)
+    #expect(try peer.value(timeout: generous) == "\(SIGUSR1)")
+  }
+
+  @Test("so is a dead path of packets and of datagrams, and a live one's is not")
+  func takeoverOfMessages() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    try leaveDeadSocket(at: path)
+    let packets = try MessageListener(at: .path(path), replacingDeadServer: true)
+    let client = try MessageSocket(connectingTo: .path(path), kind: .sequencedPacket, timeout: generous)
+    try client.send([1])
+    let packet = try packets.accept(timeout: generous).receive(upTo: 1, timeout: generous)
+    #expect(packet?.bytes == [1])
+    let alive = #expect(throws: InterprocessError.self) {
+      _ = try MessageListener(at: .path(path), replacingDeadServer: true)
+    }
+    #expect(alive?.remedy == "a server is alive there; stop it first")
+
+    let other = directory.path.appending("other")
+    try leaveDeadSocket(at: other)
+    let datagrams = try MessageSocket(boundTo: .path(other), replacingDeadServer: true)
+    try MessageSocket().send([2], to: .path(other), timeout: generous)
+    #expect(try datagrams.receive(upTo: 1, timeout: generous)?.bytes == [2])
+    let bound = #expect(throws: InterprocessError.self) {
+      _ = try MessageSocket(boundTo: .path(other), replacingDeadServer: true)
+    }
+    #expect(bound?.errno == .addressInUse)
+  }
+
   @Test("a dead server's path is taken over, a live one's and an ordinary file are not")
   func takeover() throws {
     let directory = try TemporaryDirectory()

@@ -252,6 +252,38 @@ struct AnonymousMemoryTests {
     #expect(label?.remedy == "a label has at most 249 bytes")
   }
 
+  @Test(
+    "memory with an array that Python made, sealed and passed is an array here, and Python sees what is written",
+    .blocking, .enabled(if: PythonPeer.isAvailable, "\(PythonPeer.absence)"))
+  func fromPython() throws {
+    let name = "interprocess-test-\(UInt64.random(in: 0 ... .max))"
+    let listener = try UnixListener(at: .abstract(name))
+    let program = """
+      import array, fcntl, mmap, os, socket, struct, sys
+      fd = os.memfd_create('array', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+      os.ftruncate(fd, 64 + 3 * 8)
+      memory = mmap.mmap(fd, 64 + 3 * 8)
+      memory[0:64] = struct.pack('=8sQQ40x', b'SwArray1', 8, 3)
+      memory[64:] = array.array('d', [1.5, 2.5, 3.5]).tobytes()
+      fcntl.fcntl(fd, 1033, 2)  # F_ADD_SEALS, F_SEAL_SHRINK
+      peer = socket.socket(socket.AF_UNIX)
+      peer.connect('\\0' + sys.argv[1])
+      socket.send_fds(peer, [b'!'], [fd])
+      peer.recv(1)
+      print(struct.unpack('=d', memory[72:80])[0])
+      """
+    let peer = Background { try PythonPeer.run(program: program, name) }
+    let connection = try listener.accept(timeout: generous)
+    var received = ReceivedDescriptors(atMost: 1)
+    #expect(try connection.read(upTo: 1, receiving: &received, timeout: generous) == Array("!".utf8))
+    guard let descriptor = received.takeFirst() else { return #expect(Bool(false), "no memory came") }
+    let array = try SharedArray<Double>(opening: AnonymousMemory(adopting: descriptor))
+    #expect(array.count == 3 && array[0] == 1.5 && array[2] == 3.5)
+    array[1] = 42
+    try connection.write([1])
+    #expect(try peer.value(timeout: generous) == "42.0")
+  }
+
   @Test("huge pages are had, or the error names what to raise")
   func hugePages() throws {
     func isExplained(_ error: InterprocessError) -> Bool {

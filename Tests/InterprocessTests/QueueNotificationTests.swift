@@ -29,6 +29,20 @@ struct QueueNotificationTests {
     #expect(try await receiver.value == [0, 1, 2, 3, 4, 5])
   }
 
+  @Test("each form is registered as the form that it is", arguments: [false, true])
+  func forms(bySignal: Bool) async throws {
+    let name = Unique.name()
+    let queue = try POSIXMessageQueue(creating: name, maximumMessages: 10, maximumMessageSize: 16)
+    defer { try? POSIXMessageQueue.unlink(name) }
+    let waiting = try await register(for: queue, by: bySignal ? .signal(SIGUSR2) : .thread)
+    let status = queueStatus(of: queue) ?? ""
+    // SIGEV_SIGNAL is 0; a thread is told over a socket, which the kernel calls SIGEV_THREAD, 2.
+    #expect(status.contains(bySignal ? "NOTIFY:0 " : "NOTIFY:2 "), "\(status)")
+    if bySignal { #expect(status.contains("SIGNO:\(SIGUSR2) "), "\(status)") }
+    try await queue.send([1])
+    try await waiting.value
+  }
+
   @Test("waiting for a notification is cancelled, and the registration is free again")
   func cancelled() async throws {
     let name = Unique.name()
@@ -101,8 +115,10 @@ struct QueueNotificationTests {
   }
 
   /// A task that waits for one notification, once it has registered for it.
-  private func register(for queue: borrowing POSIXMessageQueue) async throws -> Task<Void, any Error> {
-    let notifications = try queue.notifications()
+  private func register(
+    for queue: borrowing POSIXMessageQueue, by form: POSIXMessageQueue.NotificationForm = .thread
+  ) async throws -> Task<Void, any Error> {
+    let notifications = try queue.notifications(by: form)
     let waiting = Task { _ = try await notifications.next() }
     let deadline = ContinuousClock.now + generous
     while notifiedProcess(of: queue) != getpid() {
@@ -112,12 +128,16 @@ struct QueueNotificationTests {
     return waiting
   }
 
-  /// The process that is registered for a queue: reading the queue's descriptor gives its status as text.
+  /// The process that is registered for a queue.
   private func notifiedProcess(of queue: borrowing POSIXMessageQueue) -> pid_t? {
+    queueStatus(of: queue)?.split(separator: "NOTIFY_PID:").last.flatMap { pid_t($0.filter(\.isNumber)) }
+  }
+
+  /// Reading the queue's descriptor gives its status as text.
+  private func queueStatus(of queue: borrowing POSIXMessageQueue) -> String? {
     var text = [UInt8](repeating: 0, count: 256)
     let count = pread(queue.descriptor.rawValue, &text, text.count, 0)
-    let words = String(decoding: text.prefix(max(0, count)), as: UTF8.self).split(separator: "NOTIFY_PID:")
-    return words.last.flatMap { pid_t($0.filter(\.isNumber)) }
+    return count > 0 ? String(decoding: text.prefix(count), as: UTF8.self) : nil
   }
 
   private nonisolated(nonsending) func expectBusy(_ body: () async throws -> Void) async {
@@ -126,6 +146,7 @@ struct QueueNotificationTests {
       Issue.record("two registrations at once")
     } catch {
       #expect((error as? InterprocessError)?.errno == .resourceBusy, "\(error)")
+      #expect("\(error)".contains("another process, or another sequence, is registered for this queue"))
     }
   }
 }

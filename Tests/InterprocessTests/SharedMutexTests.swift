@@ -116,6 +116,17 @@ struct SharedMutexTests {
 
 @Suite("SharedCondition")
 struct SharedConditionTests {
+  @Test("a waiter that cannot have its lock any more is told so, and holds nothing")
+  func leftBroken() throws {
+    let lines = try facts("condition-left-broken")
+    try #require(lines.count == 4, "\(lines)")
+    // The waiter writes out what it says when it ends, before this process does.
+    #expect(lines[0].contains("State not recoverable: a holder died"))
+    #expect(lines[1].contains("the lock is not held any more"))
+    #expect(lines[2] == "was killed by signal 9 (SIGKILL)")
+    #expect(lines[3] == "exited with code 0")
+  }
+
   @Test("waiting times out with the lock held again")
   func timeout() throws {
     let memory = try AnonymousMemory(byteCount: 128)

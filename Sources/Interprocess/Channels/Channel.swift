@@ -36,6 +36,9 @@ public final class Channel: Sendable {
   public let options: Options
 
   let outgoing: (any OutgoingLine)?
+  /// The same where it is a ring's: what is known costs less, and what the channel holds on to in any case is not counted.
+  private let outgoingRing: Unmanaged<RingOutgoingLine>?
+  private let incomingRing: Unmanaged<RingIncomingLine>?
   let incoming: (any IncomingLine)?
   let sending = Turn()
   let receiving = Turn()
@@ -54,6 +57,8 @@ public final class Channel: Sendable {
     self.options = options
     self.outgoing = outgoing
     self.incoming = incoming
+    outgoingRing = (outgoing as? RingOutgoingLine).map(Unmanaged.passUnretained)
+    incomingRing = (incoming as? RingIncomingLine).map(Unmanaged.passUnretained)
     self.peer = peer
     // Not weakly, which would make each of the lines' reference counts dear: closing ends the watching.
     try peer?.startWatching {
@@ -124,8 +129,17 @@ extension Channel {
   public func send(
     _ message: RawSpan, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
   ) throws(ChannelError) {
-    let line = try outgoingLine(for: message, descriptors)
     let deadline = Deadline(timeout)
+    if let ring = outgoingRing, descriptors.isEmpty, message.byteCount <= options.maximumMessageSize {
+      return try ring.use { ring throws(ChannelError) in try send(message, [], by: deadline, ring) }
+    }
+    try send(message, descriptors, by: deadline, outgoingLine(for: message, descriptors))
+  }
+
+  @inline(__always)
+  private func send(
+    _ message: RawSpan, _ descriptors: [FileDescriptor], by deadline: Deadline, _ line: some OutgoingLine
+  ) throws(ChannelError) {
     guard sending.take(by: deadline) else { throw .timedOut("Channel.send", "others are sending") }
     defer { release(sending) }
     try checkSending()
@@ -167,30 +181,71 @@ extension Channel {
     atMost limit: Int, by deadline: Deadline, receiving received: inout ReceivedDescriptors, _ body: (RawSpan) -> Result
   ) throws(ChannelError) -> Result? {
     let line = try incomingLine()
+    guard let bytes = try beginReceiving(atMost: limit, by: deadline, line) else { return nil }
+    defer { endReceiving() }
+    line.takeDescriptors(into: &received)
+    return body(RawSpan(_unsafeBytes: bytes))
+  }
+
+  /// Waits for the next message, whose bytes are the caller's until ``endReceiving()``.
+  ///
+  /// - Returns: `nil` at the end; then, as when it throws, nothing has to be ended.
+  @inline(__always)
+  private func beginReceiving(
+    atMost limit: Int, by deadline: Deadline, _ line: some IncomingLine
+  ) throws(ChannelError) -> UnsafeRawBufferPointer? {
     guard receiving.take(by: deadline) else { throw .timedOut("Channel.receive", "others are receiving") }
-    defer { release(receiving) }
-    if isClosed.load(ordering: .relaxed) { throw .closed }
-    while true {
-      switch try line.tryReceive(limit: limit, mayBlock: deadline.isNever) {
-      case .message(let bytes):
-        line.takeDescriptors(into: &received)
-        return body(RawSpan(_unsafeBytes: bytes))
-      case .end: return nil
-      case .unfinished: if deadline.hasPassed { throw .receivingTimedOut }
-      case .nothing:
-        if deadline.hasPassed { throw .receivingTimedOut }
-        try line.waitForMessage(by: deadline)
+    do throws(ChannelError) {
+      try checkReceiving()
+      while true {
+        switch try line.tryReceive(limit: limit, mayBlock: deadline.isNever) {
+        case .message(let bytes): return bytes
+        case .end:
+          release(receiving)
+          return nil
+        case .unfinished: if deadline.hasPassed { throw .receivingTimedOut }
+        case .nothing:
+          if deadline.hasPassed { throw .receivingTimedOut }
+          try line.waitForMessage(by: deadline)
+        }
       }
+    } catch {
+      release(receiving)
+      throw error
     }
   }
 
+  /// The next message, for those who want no descriptors. No generic function: what is the same whatever its caller does
+  /// with the bytes is compiled here once, and the rest where that is known.
+  @usableFromInline
+  func beginReceiving(timeout: Duration?) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    let (limit, deadline) = (options.maximumMessageSize, Deadline(timeout))
+    if let ring = incomingRing {
+      return try ring.use { ring throws(ChannelError) in
+        try beginReceiving(atMost: limit, by: deadline, ring)
+      }
+    }
+    let line = try incomingLine()
+    guard let bytes = try beginReceiving(atMost: limit, by: deadline, line) else { return nil }
+    if mechanism.carriesDescriptors {
+      var none = ReceivedDescriptors.unwanted
+      line.takeDescriptors(into: &none)
+    }
+    return bytes
+  }
+
+  @usableFromInline
+  func endReceiving() { release(receiving) }
+
   /// Receives the next message, and calls `body` with its bytes, which are valid until it returns. Descriptors that came
   /// with it are closed.
+  @inlinable
   public func withReceivedMessage<Result>(
     timeout: Duration? = nil, _ body: (RawSpan) -> Result
   ) throws(ChannelError) -> Result? {
-    var none = ReceivedDescriptors(atMost: 0)
-    return try withReceivedMessage(timeout: timeout, receiving: &none, body)
+    guard let bytes = try beginReceiving(timeout: timeout) else { return nil }
+    defer { endReceiving() }
+    return body(bytes.bytes)
   }
 
   /// Receives the next message.
@@ -237,15 +292,19 @@ extension Channel {
     return incoming
   }
 
+  @inline(__always)
   func checkSending() throws(ChannelError) {
     if isClosed.load(ordering: .relaxed) { throw .closed }
-    if isBroken.load(ordering: .relaxed) {
-      throw ChannelError(
-        .brokenStream,
-        "an earlier message was given up half-way, and \(mechanism) cannot take that back; close the channel")
-    }
+    if isBroken.load(ordering: .relaxed) { throw brokenStream }
   }
 
+  private var brokenStream: ChannelError {
+    ChannelError(
+      .brokenStream,
+      "an earlier message was given up half-way, and \(mechanism) cannot take that back; close the channel")
+  }
+
+  @inline(__always)
   func checkReceiving() throws(ChannelError) {
     if isClosed.load(ordering: .relaxed) { throw .closed }
   }
@@ -254,6 +313,7 @@ extension Channel {
     if !line.abandon() { isBroken.store(true, ordering: .relaxed) }
   }
 
+  @inline(__always)
   func release(_ turn: Turn) {
     turn.release()
     if isClosed.load(ordering: .acquiring) { closeLines() }
@@ -264,6 +324,16 @@ extension ChannelError {
   static var closed: ChannelError { ChannelError(.closed, "this side has closed the channel") }
   static var sendingTimedOut: ChannelError { .timedOut("Channel.send", "the other side takes no more") }
   static var receivingTimedOut: ChannelError { .timedOut("Channel.receive", "no message came, or not all of one") }
+}
+
+extension Unmanaged {
+  /// `_withUnsafeGuaranteedRef` with a typed error: nothing is retained, since whoever calls holds on to it.
+  @inline(__always)
+  fileprivate func use<Value, Failure: Error>(_ body: (Instance) throws(Failure) -> Value) throws(Failure) -> Value {
+    try _withUnsafeGuaranteedRef { instance in
+      do throws(Failure) { return Result<Value, Failure>.success(try body(instance)) } catch { return .failure(error) }
+    }.get()
+  }
 }
 
 extension [FileDescriptor] {

@@ -36,6 +36,22 @@ struct MemoryRefusalTests {
     _ = memory.name
   }
 
+  @Test("arrays of another element, and memory with a lock in it")
+  func arraysAndLocks() throws {
+    let memory = try AnonymousMemory(byteCount: 4096)
+    let copy = OwnedDescriptor(adopting: dup(memory.descriptor.rawValue))
+    _ = try SharedArray(repeating: UInt64(1), count: 4, in: memory)
+    expectRefusal("SharedArray", .invalidArgument, "its elements have 8 bytes, UInt16 has 2") {
+      _ = try SharedArray<UInt16>(opening: AnonymousMemory(adopting: OwnedDescriptor(adopting: dup(copy.rawValue))))
+    }
+    var locked = try AnonymousMemory(byteCount: 4096)
+    let mutex = try SharedMutex(creatingIn: locked.mapping, at: 0)
+    expectRefusal("mprotect", .resourceBusy, "locks of this process lie in this memory") {
+      try locked.mapping.protect(.readOnly)
+    }
+    withExtendedLifetime(mutex) {}
+  }
+
   @Test("System V shared memory")
   func systemV() throws {
     let key = try #require(SystemVKey(exactly: Unique.key()))

@@ -50,6 +50,9 @@ struct SemaphoreRefusalTests {
     let absent = try #require(SystemVKey(exactly: Unique.key()))
     let set = try SystemVSemaphoreSet(creating: key, values: [0, 32767])
     defer { try? set.remove() }
+    expectRefusal("semget", .invalidArgument, "3 semaphores are more than the set has") {
+      _ = try SystemVSemaphoreSet(creatingIfAbsent: key, values: [1, 1, 1])
+    }
     expectRefusal("semget", .fileExists, "this semaphore set exists already") {
       _ = try SystemVSemaphoreSet(creating: key, values: [0])
     }
