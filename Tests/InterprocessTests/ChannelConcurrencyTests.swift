@@ -188,6 +188,47 @@ struct ChannelConcurrencyTests {
     } catch { #expect(error.code == .peerClosed, "\(mechanism): \(error)") }
   }
 
+  @Test("a direction that one thread has used alone is shared from one moment to the next, at any moment")
+  func sharing() async throws {
+    let each = 40
+    for round in 0..<400 {
+      let ends = try Ends(.ring)
+      let start = Starting()
+      let senders = (0..<3).map { sender in
+        Background {
+          // The first has been at it for a while, more or less, when the others come.
+          if sender > 0 { while start.count.load(ordering: .relaxed) < (round * sender) % each {} }
+          for number in 0..<each {
+            try ends.first.send([UInt8(sender), UInt8(number)], timeout: generous)
+            if sender == 0 { start.count.store(number + 1, ordering: .relaxed) }
+          }
+        }
+      }
+      let task = Task { try await ends.second.receive(timeout: generous) }
+      let receivers = (0..<2).map { _ in
+        Background {
+          var received: [[UInt8]] = []
+          while let message = try ends.second.receive(timeout: generous) { received.append(message) }
+          return received
+        }
+      }
+      for sender in senders { try sender.value() }
+      ends.first.close()
+      var all = try receivers.map { try $0.value() }
+      if let message = try await task.value { all.append([message]) }
+      // In the order they were sent, whoever got them; and each once.
+      for received in all {
+        for sender in UInt8(0)..<3 {
+          let numbers = received.filter { $0[0] == sender }.map { $0[1] }
+          #expect(numbers == numbers.sorted(), "round \(round)")
+        }
+      }
+      #expect(Set(all.joined()).count == 3 * each && all.joined().count == 3 * each, "round \(round)")
+    }
+  }
+
+  private final class Starting: Sendable { let count = Atomic(0) }
+
   @Test("waits that are cancelled as they begin disturb no other wait")
   func reactor() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
