@@ -1,7 +1,10 @@
 extension Sequence<String> {
   /// The name that takes the fewest single-letter changes to become `word`.
   func nearest(to word: String) -> String? {
-    self.min { editDistance($0, word) < editDistance($1, word) }
+    guard let nearest = self.min(by: { editDistance($0, word) < editDistance($1, word) }) else { return nil }
+    // What has less than half in common with it is no suggestion.
+    let isAlike = editDistance(nearest, word) * 2 <= Swift.max(nearest.count, word.count)
+    return isAlike ? nearest : first { !word.isEmpty && $0.contains(word) }
   }
 }
 

@@ -26,10 +26,13 @@ private let outputFailure = Mutex<Errno?>(nil)
 
 /// Writes out what was printed.
 ///
+/// Where nobody reads any more, by `| head` for instance, it ends the process as SIGPIPE does: they have what they wanted.
+///
 /// - Throws: why standard output does not take it, a full disk for instance: whoever reads it would miss the rest.
 func finishOutput() throws(InterprocessError) {
   let now = fflush(nil) == 0 ? nil : Errno(rawValue: errno)
   guard let reason = outputFailure.withLock({ $0 }) ?? now else { return }
+  if reason == .brokenPipe { exit(128 + SIGPIPE) }
   throw InterprocessError(call: "write", object: "standard output", errno: reason)
 }
 

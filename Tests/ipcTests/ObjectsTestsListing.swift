@@ -237,5 +237,16 @@ struct ObjectsTestsListing {
     #expect(run.output.isEmpty)
     #expect(run.errors.contains("did you mean posix-semaphore?"))
     #expect(run.errors.split(separator: "\n").count == 1)
+    #expect(try runIPC("ls", "socket").errors.contains("did you mean unix-socket?"))
+    // Nothing is like it.
+    let strange = try runIPC("ls", "nope")
+    #expect(strange.exitCode == 64 && !strange.errors.contains("did you mean"), "\(strange.errors)")
+  }
+
+  @Test("whoever reads no more of the output is no error")
+  func nobodyReads() throws {
+    let run = try Command.run(
+      "/bin/sh", ["-c", "{ sleep 0.2; \"$0\" limits; echo $? >&2; } | true", Package.program("ipc")])
+    #expect(run.errors == "141\n")
   }
 }

@@ -4,7 +4,10 @@ public import SystemPackage
 ///
 /// ```swift
 /// let listener = try ChannelListener(at: .path("/run/service"), offering: .ring)
-/// while true { try listener.accept().send(Array("welcome".utf8)) }
+/// while true {
+///   // One who does not keep to the rules is an error, and the next is another.
+///   do { try listener.accept().send(Array("welcome".utf8)) } catch { print(error) }
+/// }
 /// // in another program:
 /// let channel = try Channel(connectingTo: .path("/run/service"), over: .ring)
 /// ```

@@ -35,6 +35,15 @@ extension FilePath {
     }
   }
 
+  private static func temporaryRemedy(_ reason: Errno) -> String? {
+    switch reason {
+    case .noSuchFileOrDirectory: "there is no such directory; set TMPDIR to one"
+    case .permissionDenied: "this user may not create files there; set TMPDIR to another directory"
+    case .noSpace: "its file system is full; set TMPDIR to a directory on another one"
+    default: generalRemedy(for: reason)
+    }
+  }
+
   /// Has `create` make something within `TMPDIR`, or `/tmp` where that is not set, under a name that nothing else has.
   ///
   /// - Parameter create: gets a path that ends in six X, and fills them in.
@@ -47,7 +56,7 @@ extension FilePath {
     var characters = Array(pattern.string.utf8CString)
     let result = try systemCall(
       call, "\"\(pattern)\"",
-      remedy: naming("directory; set TMPDIR to one")
+      remedy: Self.temporaryRemedy
     ) {
       characters.withUnsafeMutableBufferPointer { create($0.baseAddress.unsafelyUnwrapped) }
     }

@@ -8,6 +8,9 @@ public import Interprocess
 /// How a pool of workers is made, and what it does when something goes wrong.
 public struct WorkerPoolConfiguration: Sendable {
   /// How many workers may serve at the same time; unless set, as many as this process may use processors.
+  ///
+  /// Each costs this process six to ten descriptors, nine of them over the ring, and all together fifteen or so: past
+  /// `RLIMIT_NOFILE` the pool says so.
   public var count: Int
 
   /// How many stand ready even when there is nothing to do; `nil`: as many as ``count``.
