@@ -16,8 +16,10 @@ struct AnotherUserTests {
       "POSIXSharedMemory(opening:)", "POSIXSharedMemory(creatingIfAbsent:)", "POSIXSharedMemory.unlink",
       "MappedFile(opening:)", "MappedFile(creatingIfAbsent:)", "FileLock(opening:)", "FileLock(creatingIfAbsent:)",
       "NamedPipe.create", "NamedPipe.Reader(opening:)", "NamedPipe.Writer(opening:)", "SystemVKey(file:project:)",
-      "TemporaryFile", "TemporaryDirectory",
     ] { told.expect(label, .permissionDenied, "its owner and permissions do not let this user in") }
+    for label in ["TemporaryFile", "TemporaryDirectory"] {
+      told.expect(label, .permissionDenied, "this user may not create files there; set TMPDIR to another directory")
+    }
     for label in ["UnixSocket(connectingTo:)", "MessageSocket(connectingTo:)"] {
       told.expect(label, .permissionDenied, "the socket's or its directory's permissions do not let this user in")
     }
