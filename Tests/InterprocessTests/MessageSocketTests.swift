@@ -50,6 +50,24 @@ struct MessageSocketTests {
     #expect(message?.bytes == [])
   }
 
+  @Test("a connection names who is at the other end, where that has an address")
+  func connectedSender() throws {
+    let directory = try TemporaryDirectory()
+    let address = UnixSocketAddress.path(directory.path.appending("listener"))
+    let listener = try MessageListener(at: address)
+    let client = try MessageSocket(connectingTo: address, kind: .sequencedPacket, timeout: generous)
+    let server = try listener.accept(timeout: generous)
+    try server.send([1])
+    try client.send([2])
+    #expect(try client.receive(upTo: 1, timeout: generous) == MessageSocket.Message(bytes: [1], sender: address))
+    #expect(try server.receive(upTo: 1, timeout: generous) == MessageSocket.Message(bytes: [2], sender: nil))
+    // With descriptors it is the kernel who tells.
+    var received = ReceivedDescriptors()
+    try server.send([3])
+    let message = try client.receive(upTo: 1, receiving: &received, timeout: generous)
+    #expect(message == MessageSocket.Message(bytes: [3], sender: address))
+  }
+
   @Test("datagrams name their sender, and a full receiver makes an unconnected sender wait")
   func addresses() throws {
     let directory = try TemporaryDirectory()

@@ -47,18 +47,30 @@ public struct EventCounter: ~Copyable, Sendable {
   /// - Throws: `Errno.invalidArgument` for 2^64 - 1.
   @inline(__always)  // into add()
   public func tryAdd(_ amount: UInt64 = 1) throws(InterprocessError) -> Bool {
+    if amount == UInt64.max || mayBlock { return try tryAddCarefully(amount) }
+    var amount = amount
+    switch valueOrErrno({ Glibc.write(descriptor.rawValue, &amount, 8) }) {
+    case .success: return true
+    case .failure(.wouldBlock): return false
+    case .failure(let reason): throw failure("write", reason)
+    }
+  }
+
+  @inline(never)
+  private func tryAddCarefully(_ amount: UInt64) throws(InterprocessError) -> Bool {
     guard amount < UInt64.max else { throw .refused("write", described, "a counter goes up to 2^64 - 2") }
     var amount = amount
     // The kernel tells when a counter has room for 1, not for more: writing to one that blocks has to be interrupted.
-    let result =
-      mayBlock
-      ? InterruptTimer.call(until: .passed) { Glibc.write(descriptor.rawValue, &amount, 8) }
-      : valueOrErrno { Glibc.write(descriptor.rawValue, &amount, 8) }
-    switch result {
+    switch InterruptTimer.call(until: .passed, { Glibc.write(descriptor.rawValue, &amount, 8) }) {
     case .success: return true
     case .failure(.wouldBlock), .failure(.timedOut): return false
-    case .failure(let reason): throw InterprocessError(call: "write", object: described, errno: reason)
+    case .failure(let reason): throw failure("write", reason)
     }
+  }
+
+  @inline(never)
+  private func failure(_ call: StaticString, _ reason: Errno) -> InterprocessError {
+    InterprocessError(call: "\(call)", object: described, errno: reason)
   }
 
   /// Adds to the counter. It waits only when the counter would pass 2^64 - 2.
@@ -68,6 +80,11 @@ public struct EventCounter: ~Copyable, Sendable {
   /// - Parameter timeout: how long to wait for somebody to take; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`; `Errno.invalidArgument` for 2^64 - 1.
   public func add(_ amount: UInt64 = 1, timeout: Duration? = nil) throws(InterprocessError) {
+    if try !tryAdd(amount) { try addWaiting(amount, timeout) }
+  }
+
+  @inline(never)
+  private func addWaiting(_ amount: UInt64, _ timeout: Duration?) throws(InterprocessError) {
     let deadline = Deadline(timeout)
     while try !tryAdd(amount) {
       if deadline.hasPassed { throw InterprocessError(call: "write", object: described, errno: .timedOut) }
@@ -101,10 +118,11 @@ public struct EventCounter: ~Copyable, Sendable {
     switch result {
     case .success: return taken
     case .failure(.wouldBlock): return nil
-    case .failure(let reason): throw InterprocessError(call: "read", object: described, errno: reason)
+    case .failure(let reason): throw failure("read", reason)
     }
   }
 
+  @inline(never)
   private func takeWithoutWaiting(_ taken: inout UInt64) -> Result<Int, Errno> {
     withUnsafeMutableBytes(of: &taken) { storage in
       var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
@@ -120,6 +138,12 @@ public struct EventCounter: ~Copyable, Sendable {
   /// - Returns: what was taken: everything, or 1 of a semaphore.
   /// - Throws: `Errno.timedOut` when nothing was added.
   public func take(timeout: Duration? = nil) throws(InterprocessError) -> UInt64 {
+    if let taken = try tryTake() { return taken }
+    return try takeWaiting(timeout)
+  }
+
+  @inline(never)
+  private func takeWaiting(_ timeout: Duration?) throws(InterprocessError) -> UInt64 {
     let deadline = Deadline(timeout)
     while true {
       if let taken = try tryTake() { return taken }

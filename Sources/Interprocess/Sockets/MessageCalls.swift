@@ -79,22 +79,42 @@ extension OwnedDescriptor {
     fileprivate var flags: CInt = 0
   }
 
+  /// Who is at the other end of a connection; `nil` where that has no address, or there is none.
+  var peerAddress: UnixSocketAddress? {
+    var address = sockaddr_un()
+    var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = withUnsafeMutableBytes(of: &address) { bytes in
+      bytes.baseAddress.map { getpeername(rawValue, $0.assumingMemoryBound(to: sockaddr.self), &length) }
+    }
+    return result == 0 ? UnixSocketAddress(address, length) : nil
+  }
+
   /// Receives once, without waiting unless asked to.
   ///
+  /// - Parameter asksForSender: whether it is to be told where descriptors are not wanted; with them it always is.
   /// - Returns: `nil` when there is nothing yet.
   /// - Throws: `Errno.messageTooLong` when a message did not fit: a stream's bytes always do;
   ///   `Errno.tooManyOpenFiles` when descriptors were lost on the way.
   @inline(__always)
   func receiveMessage(
-    into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, isStream: Bool, waiting: Bool
+    into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, isStream: Bool,
+    asksForSender: Bool = true, waiting: Bool
   ) throws(InterprocessError) -> MessageHead? {
     // MSG_TRUNC has a message's true length returned, so that the error can name it.
     let flags = (waiting ? 0 : CInt(MSG_DONTWAIT)) | (isStream ? 0 : CInt(MSG_TRUNC))
     let room = buffer.freeCapacity
     var head = MessageHead(count: 0)
     let result =
-      received.areWanted
-      ? receive(into: &buffer, &received, flags, &head) : receive(into: &buffer, flags, &head)
+      if received.areWanted {
+        receive(into: &buffer, &received, flags, &head)
+      } else if asksForSender {
+        receive(into: &buffer, flags, &head)
+      } else {
+        buffer.appendBytes { free in
+          let result = valueOrErrno { recv(rawValue, free.baseAddress, free.count, flags) }
+          return (count: min(free.count, (try? result.get()) ?? 0), answer: result)
+        }
+      }
     switch result {
     case .success(let count):
       if count > room || head.flags != 0 { throw loss(of: count, room, head.flags) }
@@ -106,7 +126,6 @@ extension OwnedDescriptor {
   }
 
   /// Without descriptors, which is quicker: the kernel closes what comes.
-  @inline(__always)
   private func receive(
     into buffer: inout OutputRawSpan, _ flags: CInt, _ head: inout MessageHead
   ) -> Result<Int, Errno> {

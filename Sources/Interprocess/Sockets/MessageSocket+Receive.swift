@@ -165,10 +165,11 @@ extension MessageSocket {
   private func attempt(
     _ buffer: inout OutputRawSpan, _ received: inout ReceivedDescriptors, waiting: Bool
   ) throws(InterprocessError) -> Attempt {
-    let head = try descriptor.receiveMessage(into: &buffer, receiving: &received, isStream: false, waiting: waiting)
+    let head = try descriptor.receiveMessage(
+      into: &buffer, receiving: &received, isStream: false, asksForSender: kind == .datagram, waiting: waiting)
     guard let head else { return .nothingYet }
     if head.count == 0, kind == .sequencedPacket, hasHungUp { return .end }
-    return .arrival(Arrival(count: head.count, sender: head.sender))
+    return .arrival(Arrival(count: head.count, sender: kind == .datagram ? head.sender : connectedPeer))
   }
 
   /// Whether the other side sends no more.

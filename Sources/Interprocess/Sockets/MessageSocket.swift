@@ -23,8 +23,12 @@ public struct MessageSocket: ~Copyable, Sendable {
   public private(set) var descriptor: OwnedDescriptor
   public let kind: Kind
 
+  /// Of a connection, who sends: asked once, since the kernel takes its time to tell with each message.
+  let connectedPeer: UnixSocketAddress?
+
   /// Takes over a socket that came from elsewhere.
   public init(adopting descriptor: consuming OwnedDescriptor, kind: Kind) {
+    connectedPeer = kind == .sequencedPacket ? descriptor.peerAddress : nil
     self.descriptor = descriptor
     self.kind = kind
   }
@@ -40,8 +44,7 @@ public struct MessageSocket: ~Copyable, Sendable {
   public init(
     connectingTo address: UnixSocketAddress, kind: Kind, timeout: Duration? = nil
   ) throws(InterprocessError) {
-    descriptor = try OwnedDescriptor.connected(to: address, kind.type, by: Deadline(timeout))
-    self.kind = kind
+    self.init(adopting: try OwnedDescriptor.connected(to: address, kind.type, by: Deadline(timeout)), kind: kind)
   }
 
   /// Connects; the task is suspended while the server's backlog is full. See ``init(connectingTo:kind:timeout:)``.
@@ -50,8 +53,7 @@ public struct MessageSocket: ~Copyable, Sendable {
   public nonisolated(nonsending) init(
     connectingTo address: UnixSocketAddress, kind: Kind, timeout: Duration? = nil
   ) async throws {
-    descriptor = try await OwnedDescriptor.connected(to: address, kind.type, by: Deadline(timeout))
-    self.kind = kind
+    self.init(adopting: try await OwnedDescriptor.connected(to: address, kind.type, by: Deadline(timeout)), kind: kind)
   }
 
   /// A datagram socket that receives at `address`, and is known by it to those it sends to.
@@ -63,17 +65,16 @@ public struct MessageSocket: ~Copyable, Sendable {
   ///   ``UnixListener/init(at:backlog:replacingDeadServer:)`` does.
   /// - Throws: `Errno.addressInUse` when the path or name is taken.
   public init(boundTo address: UnixSocketAddress, replacingDeadServer: Bool = false) throws(InterprocessError) {
-    descriptor = try OwnedDescriptor.bound(
+    let socket = try OwnedDescriptor.bound(
       to: address, .datagram, backlog: nil, replacingDeadServer: replacingDeadServer)
-    kind = .datagram
+    self.init(adopting: socket, kind: .datagram)
   }
 
   /// A datagram socket without an address: it sends, and nobody can answer.
   ///
   /// The corresponding C function is `socket`.
   public init() throws(InterprocessError) {
-    descriptor = try OwnedDescriptor(unixSocket: .datagram, for: nil)
-    kind = .datagram
+    self.init(adopting: try OwnedDescriptor(unixSocket: .datagram, for: nil), kind: .datagram)
   }
 
   /// Two sockets connected to each other, without a name.
