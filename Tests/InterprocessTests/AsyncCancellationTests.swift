@@ -121,6 +121,29 @@ struct AsyncCancellationTests {
     #expect(try set.value() == 0)
   }
 
+  @Test("those whose time is up learn of what, by its name")
+  func timeouts() async throws {
+    let name = Unique.name()
+    let queue = try POSIXMessageQueue(creating: name, maximumMessages: 1, maximumMessageSize: 8)
+    defer { try? POSIXMessageQueue.unlink(name) }
+    let empty = await #expect(throws: InterprocessError.self) {
+      _ = try await POSIXMessageQueue(opening: name).receive(timeout: .milliseconds(5))
+    }
+    #expect(empty.map { "\($0)" } == "mq_receive(\"\(name)\"): Connection timed out")
+    try await queue.send([1])
+    let full = await #expect(throws: InterprocessError.self) {
+      try await POSIXMessageQueue(opening: name).send([1], timeout: .milliseconds(5))
+    }
+    #expect(full.map { "\($0)" } == "mq_send(\"\(name)\"): Connection timed out: the queue is full")
+    let directory = try TemporaryDirectory()
+    let path = directory.path.appending("socket")
+    let listener = try UnixListener(at: .path(path))
+    do {
+      _ = try await listener.accept(timeout: .milliseconds(5))
+      Issue.record("nobody came")
+    } catch { #expect("\(error)".contains("accept(\"\(path)\")"), "\(error)") }
+  }
+
   @Test("async copies between pipes copy, and take")
   func copies() async throws {
     let source = try Pipe()

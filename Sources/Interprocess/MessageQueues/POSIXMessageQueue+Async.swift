@@ -10,7 +10,8 @@ extension POSIXMessageQueue {
     try Task.checkCancellation()
     let deadline = Deadline(timeout)
     while try !trySend(message, priority: priority) {
-      try await becomeReady(descriptor.fileDescriptor, .writable, by: deadline, for: "mq_send")
+      try await becomeReady(
+        descriptor.fileDescriptor, .writable, by: deadline, for: "mq_send", on: quotedName, remedy: "the queue is full")
     }
   }
 
@@ -41,7 +42,7 @@ extension POSIXMessageQueue {
     let deadline = Deadline(timeout)
     while true {
       if let priority = try tryReceive(into: &buffer) { return priority }
-      try await becomeReady(descriptor.fileDescriptor, .readable, by: deadline, for: "mq_receive")
+      try await becomeReady(descriptor.fileDescriptor, .readable, by: deadline, for: "mq_receive", on: quotedName)
     }
   }
 
@@ -55,7 +56,7 @@ extension POSIXMessageQueue {
     let deadline = Deadline(timeout)
     while true {
       if let message = try tryReceive() { return message }
-      try await becomeReady(descriptor.fileDescriptor, .readable, by: deadline, for: "mq_receive")
+      try await becomeReady(descriptor.fileDescriptor, .readable, by: deadline, for: "mq_receive", on: quotedName)
     }
   }
 }

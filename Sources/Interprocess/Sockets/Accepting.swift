@@ -31,7 +31,7 @@ extension OwnedDescriptor {
     try Task.checkCancellation()
     while true {
       if let connection = try tryAcceptConnection(address) { return connection }
-      try await becomeReady(fileDescriptor, .readable, by: deadline, for: "accept")
+      try await becomeReady(fileDescriptor, .readable, by: deadline, for: "accept", on: address.quoted)
     }
   }
 }

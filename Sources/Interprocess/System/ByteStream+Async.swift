@@ -83,12 +83,14 @@ extension ByteWriter where Self: ~Copyable {
 
 /// Suspends until a descriptor that `call` found not ready is; the error names that call, as the blocking form's does.
 nonisolated(nonsending) func becomeReady(
-  _ descriptor: FileDescriptor, _ readiness: Readiness, by deadline: Deadline, for call: StaticString
+  _ descriptor: FileDescriptor, _ readiness: Readiness, by deadline: Deadline, for call: StaticString,
+  on object: @autoclosure () -> String? = nil, remedy: String? = nil
 ) async throws {
   do {
     if deadline.hasPassed { throw InterprocessError(call: "\(call)", errno: .timedOut) }
     try await Reactor.shared().wait(for: descriptor.rawValue, readiness, by: deadline)
   } catch let error as InterprocessError where error.isTimeout {
-    throw InterprocessError(call: "\(call)", object: "descriptor \(descriptor.rawValue)", errno: .timedOut)
+    let object = object() ?? "descriptor \(descriptor.rawValue)"
+    throw InterprocessError(call: "\(call)", object: object, errno: .timedOut, remedy: remedy)
   }
 }
