@@ -40,7 +40,7 @@ func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
   if name != "ring-fuzz" { RingNap.longest = .seconds(3600) }
   switch name {
   case "ring-stress": _ = try ringStress(messages: UInt64(argument)) { say($0) }
-  case "ring-long": try ringLong(Array(CommandLine.arguments.dropFirst(2)))
+  case "ring-flood": try ringFlood(Array(CommandLine.arguments.dropFirst(2)))
   case "ring-kills": try ringKills(rounds: argument)
   case "ring-fuzz": try ringFuzz(rounds: argument)
   case "ring-deaths": try ringDeaths()
