@@ -92,14 +92,20 @@ struct ChannelHostileTests {
     }
   }
 
-  @Test("one that lets go of its bell, and lives, is dead to a task that waits")
-  func bellIsGone() async throws {
+  @Test("one that lets go of its bell, and lives, is dead to a task that waits", arguments: ["receive", "send"])
+  func bellIsGone(_ waiting: String) async throws {
     var pair = try Channel.pair(over: .ring)
     let theirs = try pair.takeFirst()
     let channel = try Channel(pair.takeSecond())
     let life = dup(try #require(theirs.fileDescriptors.first).rawValue)
     defer { close(life) }
-    let waiter = Task { try await channel.receive(timeout: generous) }
+    let waiter = Task {
+      if waiting == "receive" {
+        _ = try await channel.receive(timeout: generous)
+      } else {
+        for _ in 0..<100 { try await channel.send([UInt8](repeating: 1, count: 60_000), timeout: generous) }
+      }
+    }
     // It waits; another time it finds the bell gone as it begins, which is the same to it.
     try await Task.sleep(for: .milliseconds(30))
     leave(theirs)

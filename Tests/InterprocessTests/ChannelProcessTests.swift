@@ -1,5 +1,6 @@
 import Glibc
 import Interprocess
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -45,9 +46,12 @@ struct ChannelProcessTests {
 
   @Test("a pair that is made, or opened, with too few descriptors leaves none", arguments: Mechanism.allCases)
   func scarce(_ mechanism: Mechanism) throws {
+    let directory = try TemporaryDirectory()
     let run = try Command.run(
-      Package.program("forked-process-helper"), ["channel-scarce", mechanism.rawValue], timeout: .seconds(60))
+      Package.program("forked-process-helper"), ["channel-scarce", mechanism.rawValue],
+      environment: ["TMPDIR": directory.path.string], timeout: .seconds(60))
     #expect(run.lines == ["refused true, opened true, left 0"], "\(run.exitCode) \(run.errors)")
+    #expect(try Command.run("/bin/ls", ["-A", directory.path.string]).output == "")
   }
 
   @Test(

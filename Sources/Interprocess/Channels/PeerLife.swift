@@ -76,7 +76,8 @@ final class PeerLife: Sendable {
 
   private func note(_ id: UInt64, by reactor: Reactor) {
     let isOver = watching.withLock { watching in
-      watching.id = id
+      // A later one may have been noted already, by the reactor's thread.
+      watching.id = max(watching.id ?? 0, id)
       return watching.isOver
     }
     if isOver { reactor.unwatch(id) }

@@ -7,34 +7,49 @@ public import SystemPackage
 public struct TemporaryDirectory: ~Copyable, Sendable {
   public let path: FilePath
 
+  /// Open from the beginning on: looking for what there is to remove takes a descriptor, and in the end there may be none.
+  private let number: CInt
+
   /// Creates the directory within `TMPDIR`, or `/tmp` where that is not set.
   ///
-  /// The corresponding C function is `mkdtemp`.
+  /// The corresponding C function is `mkdtemp`. It holds a descriptor.
   ///
   /// - Parameter prefix: what its name begins with.
   public init(prefix: String = "interprocess") throws(InterprocessError) {
-    path = try FilePath.makingUnique(prefix, by: "mkdtemp") { ci_mkdtemp($0) == nil ? -1 : 0 }.path
+    let path = try FilePath.makingUnique(prefix, by: "mkdtemp") { ci_mkdtemp($0) == nil ? -1 : 0 }.path
+    do {
+      number = try systemCall("open", "\"\(path)\"") {
+        path.withPlatformString { ci_open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
+      }
+      self.path = path
+    } catch {
+      _ = path.withPlatformString { rmdir($0) }
+      throw error
+    }
   }
 
   deinit {
-    path.unlinkEntries()
+    Self.unlinkEntries(of: number)
     _ = path.withPlatformString { rmdir($0) }
   }
-}
 
-extension FilePath {
-  /// Removes all of a directory's entries that are no directories.
-  fileprivate func unlinkEntries() {
-    guard let directory = withPlatformString({ opendir($0) }) else { return }
+  /// Removes all of a directory's entries that are no directories, and closes it.
+  private static func unlinkEntries(of number: CInt) {
+    guard let directory = fdopendir(number) else {
+      close(number)
+      return
+    }
     defer { closedir(directory) }
     while let entry = readdir(directory) {
       // By the name as it is, UTF-8 or not.
       withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { _ = unlinkat(dirfd(directory), $0, 0) }
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { _ = unlinkat(number, $0, 0) }
       }
     }
   }
+}
 
+extension FilePath {
   private static func temporaryRemedy(_ reason: Errno) -> String? {
     switch reason {
     case .noSuchFileOrDirectory: "there is no such directory; set TMPDIR to one"

@@ -26,7 +26,7 @@ enum RingBell: ~Copyable, Sendable {
   /// Rings for whoever waits for this bell; of a pair of sockets, at the other end.
   func ring() {
     switch self {
-    case .counter(let counter): counter.descriptor.addToCounter(1)
+    case .counter(let counter): counter.ring()
     case .socket(let socket):
       var byte: UInt8 = 1
       // Where there is no room it rings already.

@@ -183,7 +183,7 @@ public final class MailboxInterrupter: Sendable {
   /// The producer's process has ended. See ``RingInterrupter/peerDied()``.
   public func peerDied() {
     interrupter.peerDied()
-    bell.descriptor.addToCounter(1)
+    bell.ring()
   }
 }
 

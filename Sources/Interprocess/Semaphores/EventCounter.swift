@@ -73,6 +73,11 @@ public struct EventCounter: ~Copyable, Sendable {
     InterprocessError(call: "\(call)", object: described, errno: reason)
   }
 
+  /// Adds 1, whatever another user of the counter does to have this wait; one that came blocking stays so.
+  func ring() {
+    if mayBlock { _ = try? tryAddCarefully(1) } else { descriptor.addToCounter(1) }
+  }
+
   /// Adds to the counter. It waits only when the counter would pass 2^64 - 2.
   ///
   /// The corresponding C function is `write`.

@@ -22,8 +22,8 @@ extension Mapping {
       do {
         self = try Mapping(of: descriptor, byteCount: byteCount, readOnly: isReadOnly, object())
       } catch {
-        // As it was; not so where it may not be made smaller.
-        _ = ftruncate(descriptor.rawValue, current)
+        // As it was, unless another process has given it a size of its own since.
+        if current < byteCount, try descriptor.size(object()) == byteCount { ftruncate(descriptor.rawValue, current) }
         throw error
       }
     }

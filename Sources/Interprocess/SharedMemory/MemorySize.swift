@@ -36,9 +36,14 @@ extension OwnedDescriptor {
     guard reason == .notSupported else {
       throw InterprocessError(call: "fallocate", object: object(), errno: reason, remedy: remedy(reason))
     }
-    // A file system without fallocate: at least the size is right. One after the other, as ftruncate makes smaller too.
-    try systemCall("flock", object()) { flock(rawValue, LOCK_EX) }
-    defer { _ = flock(rawValue, LOCK_UN) }
+    // A file system without fallocate: at least the size is right. One after the other, as ftruncate makes smaller too;
+    // unless somebody holds such a lock for reasons of their own.
+    var isLocked = false
+    for _ in 0..<100 where !isLocked {
+      isLocked = flock(rawValue, LOCK_EX | LOCK_NB) == 0
+      if !isLocked { usleep(1000) }
+    }
+    defer { if isLocked { _ = flock(rawValue, LOCK_UN) } }
     if try size(object()) >= byteCount { return }
     try systemCall("ftruncate", object(), remedy: remedy) { ftruncate(rawValue, byteCount) }
   }

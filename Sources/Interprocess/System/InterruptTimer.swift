@@ -96,13 +96,25 @@ enum InterruptTimer {
   private static let signalWithoutTimer = firstUnused(of: [SIGURG, SIGWINCH])
 
   private static func firstUnused(of signals: [CInt]) -> CInt {
-    var blocked = sigset_t()
-    sigemptyset(&blocked)
-    pthread_sigmask(SIG_BLOCK, nil, &blocked)
-    let free = signals.first { ci_sigaction_is_default($0) && sigismember(&blocked, $0) == 0 } ?? signals[0]
+    let blocked = blockedByProgram
+    let untouched = signals.filter { ci_sigaction_is_default($0) }
+    let free = untouched.first { blocked & (1 << UInt64($0 - 1)) == 0 } ?? untouched.first ?? signals[0]
     if ci_sigaction_is_default(free) { _ = ci_sigaction_handler(free, { _ in }, nil) }
     return free
   }
+}
+
+/// The signals that the program's first thread blocks, a bit each: this one may be the runtime's or this package's, which
+/// block nearly all. None where that is not known.
+private var blockedByProgram: UInt64 {
+  guard let file = try? FileDescriptor.open("/proc/self/status", .readOnly, options: .closeOnExec) else { return 0 }
+  defer { try? file.close() }
+  let status = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
+    count = (try? file.read(into: UnsafeMutableRawBufferPointer(buffer))) ?? 0
+  }
+  let lines = String(decoding: status, as: UTF8.self).split(separator: "\n")
+  guard let line = lines.first(where: { $0.hasPrefix("SigBlk:") }) else { return 0 }
+  return UInt64(line.drop { $0 != "\t" }.dropFirst(), radix: 16) ?? 0
 }
 
 extension timespec {

@@ -58,7 +58,7 @@ final class RepeatedSignal: Sendable {
     let result = ci_start_thread(
       { argument in
         guard let waiting = argument.map({ Unmanaged<Waiting>.fromOpaque($0).takeRetainedValue() }) else { return nil }
-        poll(nil, 0, waiting.deadline.pollMilliseconds)
+        while !waiting.deadline.hasPassed, !waiting.signals.isStopped { usleep(10_000) }
         while waiting.signals.sendOnce() { usleep(1000) }
         return nil
       }, argument.toOpaque())
@@ -67,6 +67,8 @@ final class RepeatedSignal: Sendable {
       _ = sendOnce()
     }
   }
+
+  private var isStopped: Bool { state.withLock { $0.isStopped } }
 
   private final class Waiting: Sendable {
     let signals: RepeatedSignal

@@ -69,12 +69,18 @@ final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
 
   private func channelError(_ error: InterprocessError) -> ChannelError {
     switch error.errno {
-    case .brokenPipe, .connectionReset:
-      peer.sendingError ?? ChannelError(.peerClosed, "the other side has closed the channel")
+    case .brokenPipe: peer.sendingError ?? ChannelError(.peerClosed, "the other side has closed the channel")
+    case .connectionReset: death
     case .timedOut: .timedOut("Channel.send", "the other side takes no more")
     case .badMessage: ChannelError(.malformedMessage, "\(error)")
     default: ChannelError(error)
     }
+  }
+
+  /// The ring's bell may tell of the end before the peer's socket does. A side that closes has closed its ring before.
+  private var death: ChannelError {
+    peer.look()
+    return peer.sendingError ?? .peerDied
   }
 
   func waitForRoom(by deadline: Deadline) throws(ChannelError) {
