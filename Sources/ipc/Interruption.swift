@@ -36,6 +36,7 @@ enum Interruption {
   private static func isIgnored(_ number: CInt) -> Bool {
     var action = sigaction()
     sigaction(number, nil, &action)
+    // SIG_IGN is the number 1 in the place of a function, and functions cannot be compared.
     return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == ignored
   }
 

@@ -119,19 +119,13 @@ public struct EventCounter: ~Copyable, Sendable {
   @inline(__always)  // into take()
   public func tryTake() throws(InterprocessError) -> UInt64? {
     var taken: UInt64 = 0
-    let result = mayBlock ? takeWithoutWaiting(&taken) : valueOrErrno { Glibc.read(descriptor.rawValue, &taken, 8) }
+    let result =
+      mayBlock
+      ? descriptor.takeFromCounter(into: &taken) : valueOrErrno { Glibc.read(descriptor.rawValue, &taken, 8) }
     switch result {
     case .success: return taken
     case .failure(.wouldBlock): return nil
     case .failure(let reason): throw failure("read", reason)
-    }
-  }
-
-  @inline(never)
-  private func takeWithoutWaiting(_ taken: inout UInt64) -> Result<Int, Errno> {
-    withUnsafeMutableBytes(of: &taken) { storage in
-      var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
-      return valueOrErrno { ci_preadv2(descriptor.rawValue, &vector, 1, ci_rwf_nowait()) }
     }
   }
 

@@ -22,11 +22,16 @@ extension OwnedDescriptor {
   /// Takes what was added, at most a gigabyte of it; 0 when nothing was.
   func takeFromCounter() -> Int {
     var added: UInt64 = 0
-    let result = withUnsafeMutableBytes(of: &added) { storage in
+    guard case .success = takeFromCounter(into: &added) else { return 0 }
+    return Int(added % (1 << 30))
+  }
+
+  /// Takes what was added, without waiting whether the counter blocks or not.
+  @inline(never)
+  func takeFromCounter(into taken: inout UInt64) -> Result<Int, Errno> {
+    withUnsafeMutableBytes(of: &taken) { storage in
       var vector = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
       return valueOrErrno { ci_preadv2(rawValue, &vector, 1, ci_rwf_nowait()) }
     }
-    guard case .success = result else { return 0 }
-    return Int(added % (1 << 30))
   }
 }
