@@ -11,18 +11,6 @@ mqd_t ci_mq_open(const char *name, int flags, mode_t mode, struct mq_attr *attri
   return mq_open(name, flags, mode, attributes);
 }
 
-int ci_mq_send(mqd_t queue, const void *message, size_t size, unsigned priority, const struct timespec *deadline) {
-  const char *bytes = message ? message : "";
-  return deadline ? mq_timedsend(queue, bytes, size, priority, deadline) : mq_send(queue, bytes, size, priority);
-}
-
-ssize_t ci_mq_receive(mqd_t queue, void *buffer, size_t size, unsigned *priority, const struct timespec *deadline) {
-  // On the stack it would keep the calls from being jumps. Nothing is written there, as its size is 0.
-  static char none[1];
-  char *bytes = buffer ? buffer : none;
-  return deadline ? mq_timedreceive(queue, bytes, size, priority, deadline) : mq_receive(queue, bytes, size, priority);
-}
-
 int ci_msgsnd_large(int id, long type, const void *message, size_t size, int flags) {
   char *buffer = malloc(sizeof(long) + size);
   if (!buffer) return -1;

@@ -5,11 +5,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-// Newer than the headers of Debian 12.
-#ifndef RWF_NOSIGNAL
-#define RWF_NOSIGNAL 0x00000100
-#endif
-
 int ci_pipe2(int fds[2], int flags) { return pipe2(fds, flags); }
 
 ssize_t ci_preadv2(int fd, const struct iovec *vectors, int count, int flags) {
@@ -21,7 +16,6 @@ ssize_t ci_pwritev2(int fd, const struct iovec *vectors, int count, int flags) {
 }
 
 int ci_rwf_nowait(void) { return RWF_NOWAIT; }
-int ci_rwf_nosignal(void) { return RWF_NOSIGNAL; }
 
 int ci_o_direct(void) { return O_DIRECT; }
 int ci_pipe_capacity(int fd) { return fcntl(fd, F_GETPIPE_SZ); }

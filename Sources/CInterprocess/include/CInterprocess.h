@@ -1,5 +1,8 @@
 // What Swift cannot call by itself: variadic functions, macros, GNU extensions, and system calls without a wrapper in
 // glibc. Nothing here decides anything; every function returns what the call returned and leaves errno alone.
+//
+// What moves messages is inline: the kernel has the processor forget who called whom, so that each return after a system
+// call is mispredicted.
 #ifndef CINTERPROCESS_H
 #define CINTERPROCESS_H
 
@@ -54,7 +57,6 @@ unsigned ci_mfd_hugetlb(void);
 // `*type` F_UNLCK where nothing is in the way, and else what is, and by whom (-1 for an open file description's lock).
 // Whether it is memory made of huge pages.
 bool ci_has_huge_pages(int fd);
-// Inline, as every function that returns after a system call costs where the CPU forgets who called it.
 static inline int ci_ofd_lock(int fd, short type, off_t start, off_t length, bool waiting) {
   struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
   enum { set = 37, set_waiting = 38 };  // F_OFD_SETLK and F_OFD_SETLKW, which fcntl.h has with _GNU_SOURCE only.
@@ -71,7 +73,7 @@ int ci_pipe2(int fds[2], int flags);
 ssize_t ci_preadv2(int fd, const struct iovec *vectors, int count, int flags);
 ssize_t ci_pwritev2(int fd, const struct iovec *vectors, int count, int flags);
 int ci_rwf_nowait(void);
-int ci_rwf_nosignal(void);
+enum { ci_rwf_nosignal = 0x100 };  // RWF_NOSIGNAL, newer than the headers of Debian 12.
 int ci_o_direct(void);
 int ci_pipe_capacity(int fd);
 int ci_set_pipe_capacity(int fd, int capacity);
@@ -94,11 +96,22 @@ ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un 
 // Message queues and semaphores.
 mqd_t ci_mq_open(const char *name, int flags, mode_t mode, struct mq_attr *attributes);
 // `deadline` is absolute, by CLOCK_REALTIME; NULL waits for ever. An empty message may be NULL.
-int ci_mq_send(mqd_t queue, const void *message, size_t size, unsigned priority, const struct timespec *deadline);
-ssize_t ci_mq_receive(mqd_t queue, void *buffer, size_t size, unsigned *priority, const struct timespec *deadline);
-// System V messages are a type and bytes in one buffer; these put them together and take them apart. Inlined, since a
-// return after a system call is slow: the processor has forgotten where to. The buffer lies on the stack for messages
-// within the default limit (kernel.msgmax), and else on the heap.
+static inline int ci_mq_send(mqd_t queue, const void *message, size_t size, unsigned priority,
+                             const struct timespec *deadline) {
+  const char *bytes = message ? message : "";
+  return deadline ? mq_timedsend(queue, bytes, size, priority, deadline) : mq_send(queue, bytes, size, priority);
+}
+
+static inline ssize_t ci_mq_receive(mqd_t queue, void *buffer, size_t size, unsigned *priority,
+                                    const struct timespec *deadline) {
+  // Nothing is written there, as its size is 0.
+  static char none[1];
+  char *bytes = buffer ? buffer : none;
+  return deadline ? mq_timedreceive(queue, bytes, size, priority, deadline) : mq_receive(queue, bytes, size, priority);
+}
+
+// System V messages are a type and bytes in one buffer; these put them together and take them apart. The buffer lies on
+// the stack for messages within the default limit (kernel.msgmax), and else on the heap.
 enum { ci_message_on_stack = 8192 };
 struct ci_message {
   long type;

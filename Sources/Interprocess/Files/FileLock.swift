@@ -1,4 +1,4 @@
-import CInterprocess
+public import CInterprocess
 import Glibc
 public import SystemPackage
 
@@ -26,10 +26,11 @@ public struct FileLock: ~Copyable, Sendable {
     /// Nobody: for writing.
     case exclusive
 
+    @inlinable
     var raw: CShort { CShort(self == .shared ? F_RDLCK : F_WRLCK) }
   }
 
-  private let file: LockedFile
+  @usableFromInline let file: LockedFile
 
   /// Opens a file that exists, to lock it.
   ///
@@ -77,8 +78,17 @@ public struct FileLock: ~Copyable, Sendable {
   /// - Returns: the lock, held until it is released or its owner goes.
   /// - Throws: `Errno.timedOut`; `Errno.badFileDescriptor` for an exclusive lock on a file opened read-only;
   ///   `Errno.deadlock` when this value holds a lock on some of the bytes; `Errno.invalidArgument` for an empty range.
+  @inlinable
   public func acquire(
     _ kind: Kind = .exclusive, range: Range<Int>? = nil, timeout: Duration? = nil
+  ) throws(InterprocessError) -> HeldFileLock {
+    if range == nil, timeout == nil, file.locksEverything(kind.raw) { return HeldFileLock(file, nil) }
+    return try acquireCarefully(kind, range, timeout)
+  }
+
+  @usableFromInline
+  func acquireCarefully(
+    _ kind: Kind, _ range: Range<Int>?, _ timeout: Duration?
   ) throws(InterprocessError) -> HeldFileLock {
     try file.reserve(range)
     do {
@@ -146,11 +156,12 @@ public struct FileLock: ~Copyable, Sendable {
 
 /// A lock that a ``FileLock`` has given, released when its owner goes.
 public struct HeldFileLock: ~Copyable, Sendable {
-  private let file: LockedFile
-  private let range: Range<Int>?
-  private var isHeld = true
+  @usableFromInline let file: LockedFile
+  @usableFromInline let range: Range<Int>?
+  @usableFromInline var isHeld = true
 
-  fileprivate init(_ file: LockedFile, _ range: Range<Int>?) {
+  @inlinable
+  init(_ file: LockedFile, _ range: Range<Int>?) {
     self.file = file
     self.range = range
   }
@@ -158,11 +169,16 @@ public struct HeldFileLock: ~Copyable, Sendable {
   /// Releases the lock now, and says if that fails. Releasing it again does nothing.
   ///
   /// The corresponding C function is `fcntl` with `F_OFD_SETLK` and `F_UNLCK`.
+  @inlinable
   public mutating func release() throws(InterprocessError) {
     guard isHeld else { return }
     isHeld = false
-    try file.unlock(range)
+    if range != nil || !file.unlocksEverything() { try unlock() }
   }
 
-  deinit { if isHeld { try? file.unlock(range) } }
+  @usableFromInline
+  func unlock() throws(InterprocessError) { try file.unlock(range) }
+
+  @inlinable
+  deinit { if isHeld { try? unlock() } }
 }

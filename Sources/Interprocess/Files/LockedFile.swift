@@ -1,21 +1,40 @@
-import CInterprocess
+public import CInterprocess
 import Glibc
 import SystemPackage
 
 /// The open file behind a ``FileLock`` and the locks it has given, closed when the last of them has gone.
+@usableFromInline
 final class LockedFile: Sendable {
-  private let descriptor: OwnedDescriptor
+  @usableFromInline let descriptor: OwnedDescriptor
   private let name: String
 
   /// What is locked through this descriptor, or is about to be.
-  private let held = HeldRanges()
+  @usableFromInline let held = HeldRanges()
 
   init(_ descriptor: consuming OwnedDescriptor, _ name: String) {
     self.descriptor = descriptor
     self.name = name
   }
 
-  @inline(__always)
+  /// Locks the whole file where that takes no care.
+  ///
+  /// - Returns: whether it is locked; where it is not, ``reserve(_:)`` and ``lock(_:_:by:)`` say why.
+  @inlinable
+  func locksEverything(_ type: CShort) -> Bool {
+    guard held.insertEverything() else { return false }
+    if _fastPath(ci_ofd_lock(descriptor.rawValue, type, 0, 0, true) == 0) { return true }
+    held.removeEverything()
+    return false
+  }
+
+  /// - Returns: whether it is unlocked; where it is not, ``unlock(_:)`` says why.
+  @inlinable
+  func unlocksEverything() -> Bool {
+    guard _fastPath(ci_ofd_lock(descriptor.rawValue, CShort(F_UNLCK), 0, 0, false) == 0) else { return false }
+    held.removeEverything()
+    return true
+  }
+
   func reserve(_ range: Range<Int>?) throws(InterprocessError) {
     guard try held.insert(checked(range)) else {
       throw InterprocessError(
@@ -34,7 +53,6 @@ final class LockedFile: Sendable {
     }
   }
 
-  @inline(__always)  // Whatever stands between a caller and its system call costs; this is called in one place.
   func lock(_ kind: FileLock.Kind, _ range: Range<Int>?, by deadline: Deadline) throws(InterprocessError) {
     let result: Result<Int, Errno>
     if deadline.isNever {
@@ -48,7 +66,6 @@ final class LockedFile: Sendable {
     throw error(reason, range)
   }
 
-  @inline(__always)
   func unlock(_ range: Range<Int>?) throws(InterprocessError) {
     let result = valueOrErrno { set(CShort(F_UNLCK), range, waiting: false) }
     // Only now: before, somebody else could lock the range here, and lose it again.

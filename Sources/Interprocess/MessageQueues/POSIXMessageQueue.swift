@@ -1,4 +1,4 @@
-import CInterprocess
+public import CInterprocess
 import Glibc
 public import SystemPackage
 
@@ -144,7 +144,19 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   ///   - priority: higher ones are received first; 0 to 32767.
   ///   - timeout: how long to wait for room; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`; `Errno.messageTooLong`; `Errno.badFileDescriptor` when opened read-only.
+  @inlinable
   public func send(_ message: RawSpan, priority: UInt32 = 0, timeout: Duration? = nil) throws(InterprocessError) {
+    if timeout == nil {
+      let result = message.withUnsafeBytes {
+        ci_mq_send(descriptor.rawValue, $0.baseAddress, $0.count, priority, nil)
+      }
+      if _fastPath(result == 0) { return }
+    }
+    try sendCarefully(message, priority, timeout)
+  }
+
+  @usableFromInline
+  func sendCarefully(_ message: RawSpan, _ priority: UInt32, _ timeout: Duration?) throws(InterprocessError) {
     guard let timeout else {
       let size = message.byteCount
       func remedy(_ reason: Errno) -> String? { sendRemedy(reason, size, priority) }
@@ -192,7 +204,20 @@ public struct POSIXMessageQueue: ~Copyable, Sendable {
   /// - Throws: `Errno.timedOut`; `Errno.messageTooLong` when `buffer` is too small: no message is lost;
   ///   `Errno.badFileDescriptor` when opened write-only.
   @discardableResult
+  @inlinable
   public func receive(into buffer: inout OutputRawSpan, timeout: Duration? = nil) throws(InterprocessError) -> UInt32 {
+    if timeout == nil {
+      var priority: CUnsignedInt = 0
+      let count = buffer.fill { ci_mq_receive(descriptor.rawValue, $0.baseAddress, $0.count, &priority, nil) }
+      if _fastPath(count >= 0) { return UInt32(priority) }
+    }
+    return try receiveCarefully(into: &buffer, timeout)
+  }
+
+  @usableFromInline
+  func receiveCarefully(
+    into buffer: inout OutputRawSpan, _ timeout: Duration?
+  ) throws(InterprocessError) -> UInt32 {
     guard let timeout else {
       func remedy(_ reason: Errno) -> String? { receiveRemedy(reason) }
       var priority: CUnsignedInt = 0

@@ -1,5 +1,5 @@
-import CInterprocess
-import Glibc
+public import CInterprocess
+public import Glibc
 public import SystemPackage
 
 /// A System V message queue: whole messages with a type, kept by the kernel until the queue is removed.
@@ -24,6 +24,16 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
     case notAbove(Int)
     /// The oldest of any type but this one (`MSG_EXCEPT`, Linux).
     case except(Int)
+
+    /// What `msgrcv` takes where no flag is needed besides, and nothing can be wrong with it.
+    @inlinable
+    var numberWithoutFlags: Int? {
+      switch self {
+      case .any: 0
+      case .type(let type) where type > 0: type
+      default: nil
+      }
+    }
 
     /// `msgrcv` takes the three as zero, a positive and a negative number.
     func number() throws(InterprocessError) -> Int {
@@ -119,7 +129,24 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   ///   - type: a positive number.
   ///   - timeout: how long to wait for room; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`; `Errno.identifierRemoved` when the queue is removed meanwhile; `Errno.permissionDenied`.
+  @inlinable
   public func send(_ message: RawSpan, type: Int, timeout: Duration? = nil) throws(InterprocessError) {
+    var reason: CInt = EINTR
+    if timeout == nil {
+      let result = message.withUnsafeBytes { ci_msgsnd(id, type, $0.baseAddress, $0.count, 0) }
+      if _fastPath(result == 0) { return }
+      // That the queue was removed meanwhile is told once.
+      reason = errno
+    }
+    try sendCarefully(message, type, timeout, after: Errno(rawValue: reason))
+  }
+
+  /// - Parameter reason: why it has to be sent again, `Errno.interrupted`, or cannot be.
+  @usableFromInline
+  func sendCarefully(
+    _ message: RawSpan, _ type: Int, _ timeout: Duration?, after reason: Errno
+  ) throws(InterprocessError) {
+    if reason != .interrupted { try check("msgsnd", size: message.byteCount, type: type) { .failure(reason) } }
     let deadline = Deadline(timeout)
     if !deadline.isNever, try trySend(message, type: type) { return }
     try check("msgsnd", size: message.byteCount, type: type) {
@@ -160,10 +187,28 @@ public struct SystemVMessageQueue: ~Copyable, Sendable {
   /// - Returns: the message's type.
   /// - Throws: `Errno.timedOut`; `Errno.argListTooLong` when the message does not fit into `buffer`: it stays in
   ///   the queue; `Errno.identifierRemoved` when the queue is removed meanwhile.
-  @discardableResult
+  @discardableResult @inlinable
   public func receive(
     _ selection: Selection = .any, into buffer: inout OutputRawSpan, truncating: Bool = false, timeout: Duration? = nil
   ) throws(InterprocessError) -> Int {
+    var reason: CInt = EINTR
+    if timeout == nil, !truncating, buffer.freeCapacity > 0, let wanted = selection.numberWithoutFlags {
+      var type = 0
+      let count = buffer.fill { ci_msgrcv(id, &type, $0.baseAddress, $0.count, wanted, 0) }
+      if _fastPath(count >= 0) { return type }
+      reason = errno
+    }
+    return try receiveCarefully(
+      selection, into: &buffer, truncating: truncating, timeout, after: Errno(rawValue: reason))
+  }
+
+  /// - Parameter reason: why it has to be received again, `Errno.interrupted`, or cannot be.
+  @usableFromInline
+  func receiveCarefully(
+    _ selection: Selection, into buffer: inout OutputRawSpan, truncating: Bool, _ timeout: Duration?,
+    after reason: Errno
+  ) throws(InterprocessError) -> Int {
+    if reason != .interrupted { try check("msgrcv", size: buffer.freeCapacity, type: nil) { .failure(reason) } }
     let deadline = Deadline(timeout)
     if !deadline.isNever, let type = try tryReceive(selection, into: &buffer, truncating: truncating) { return type }
     let (wanted, flags) = (try selection.number(), selection.flags(truncating: truncating))

@@ -1,5 +1,5 @@
 import CInterprocess
-import Glibc
+public import Glibc
 public import SystemPackage
 
 /// A pipe with a name in the file system, a FIFO: any process that may open the path reads or writes it.
@@ -78,7 +78,17 @@ public enum NamedPipe {
     }
 
     /// Reads what is there. The corresponding C function is `read`. See ``ByteReader/read(into:timeout:)``.
+    @inlinable
     public func read(into buffer: inout OutputRawSpan, timeout: Duration?) throws(InterprocessError) -> Int {
+      if timeout == nil {
+        let count = buffer.fill { Glibc.read(descriptor.rawValue, $0.baseAddress, $0.count) }
+        if _fastPath(count >= 0) { return count }
+      }
+      return try readCarefully(into: &buffer, timeout)
+    }
+
+    @usableFromInline
+    func readCarefully(into buffer: inout OutputRawSpan, _ timeout: Duration?) throws(InterprocessError) -> Int {
       try descriptor.read(FIFOCalls.self, into: &buffer, by: Deadline(timeout), "\"\(path)\"")
     }
 
@@ -133,8 +143,15 @@ public enum NamedPipe {
     }
 
     /// Writes all of `bytes`. The corresponding C function is `write`. See ``ByteWriter/write(_:timeout:)``.
+    @inlinable
     public func write(_ bytes: RawSpan, timeout: Duration?) throws(InterprocessError) {
-      try descriptor.write(FIFOCalls.self, bytes, by: Deadline(timeout), "\"\(path)\"")
+      let written = timeout == nil ? WriteWithoutSignal.writeAtOnce(descriptor.rawValue, bytes) : 0
+      if _slowPath(written < bytes.byteCount) { try writeRest(bytes, from: written, timeout) }
+    }
+
+    @usableFromInline
+    func writeRest(_ bytes: RawSpan, from written: Int, _ timeout: Duration?) throws(InterprocessError) {
+      try descriptor.write(FIFOCalls.self, bytes, from: written, by: Deadline(timeout), "\"\(path)\"")
     }
 
     /// Closes this end. The corresponding C function is `close`.

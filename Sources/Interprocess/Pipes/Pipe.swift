@@ -1,5 +1,5 @@
 import CInterprocess
-import Glibc
+public import Glibc
 public import SystemPackage
 
 /// An unnamed pipe: bytes go in at the ``writer`` and come out at the ``reader``, in order, between processes that got
@@ -62,7 +62,17 @@ public struct Pipe: ~Copyable, Sendable {
     }
 
     /// Reads what is there. The corresponding C function is `read`. See ``ByteReader/read(into:timeout:)``.
+    @inlinable
     public func read(into buffer: inout OutputRawSpan, timeout: Duration?) throws(InterprocessError) -> Int {
+      if timeout == nil {
+        let count = buffer.fill { Glibc.read(descriptor.rawValue, $0.baseAddress, $0.count) }
+        if _fastPath(count >= 0) { return count }
+      }
+      return try readCarefully(into: &buffer, timeout)
+    }
+
+    @usableFromInline
+    func readCarefully(into buffer: inout OutputRawSpan, _ timeout: Duration?) throws(InterprocessError) -> Int {
       try descriptor.read(PipeCalls.self, into: &buffer, by: Deadline(timeout), "pipe \(descriptor.rawValue)")
     }
 
@@ -92,8 +102,15 @@ public struct Pipe: ~Copyable, Sendable {
     }
 
     /// Writes all of `bytes`. The corresponding C function is `write`. See ``ByteWriter/write(_:timeout:)``.
+    @inlinable
     public func write(_ bytes: RawSpan, timeout: Duration?) throws(InterprocessError) {
-      try descriptor.write(PipeCalls.self, bytes, by: Deadline(timeout), "pipe \(descriptor.rawValue)")
+      let written = timeout == nil ? WriteWithoutSignal.writeAtOnce(descriptor.rawValue, bytes) : 0
+      if _slowPath(written < bytes.byteCount) { try writeRest(bytes, from: written, timeout) }
+    }
+
+    @usableFromInline
+    func writeRest(_ bytes: RawSpan, from written: Int, _ timeout: Duration?) throws(InterprocessError) {
+      try descriptor.write(PipeCalls.self, bytes, from: written, by: Deadline(timeout), "pipe \(descriptor.rawValue)")
     }
 
     /// Gives the descriptor away.

@@ -1,19 +1,32 @@
-import CInterprocess
+public import CInterprocess
 import Glibc
-import Synchronization
+public import Synchronization
 import SystemPackage
 
 /// Writing to a pipe whose reader may have gone, which is EPIPE and never SIGPIPE.
+@usableFromInline
 enum WriteWithoutSignal {
   /// Whether the kernel can write without raising SIGPIPE (RWF_NOSIGNAL, Linux 6.18).
-  private static let kernelCan = Atomic(true)
+  @usableFromInline static let kernelCan = Atomic(true)
+
+  /// Writes once, as a program's inlined calls do.
+  ///
+  /// - Returns: how many bytes were written; none where anything is in the way, which ``write(_:_:flags:)`` finds again.
+  @inlinable @inline(__always)
+  static func writeAtOnce(_ descriptor: CInt, _ bytes: RawSpan) -> Int {
+    bytes.withUnsafeBytes { storage in
+      var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: storage.baseAddress), iov_len: storage.count)
+      return kernelCan.load(ordering: .relaxed)
+        ? max(0, ci_pwritev2(descriptor, &vector, 1, CInt(ci_rwf_nosignal))) : 0
+    }
+  }
 
   /// Writes once, with the flags of `pwritev2`.
   @inline(__always)
   static func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, flags: CInt = 0) -> Int {
     var vector = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     if kernelCan.load(ordering: .relaxed) {
-      let count = ci_pwritev2(descriptor, &vector, 1, flags | ci_rwf_nosignal())
+      let count = ci_pwritev2(descriptor, &vector, 1, flags | CInt(ci_rwf_nosignal))
       if count >= 0 || Errno.current != .notSupported { return count }
       if flags == 0 { kernelCan.store(false, ordering: .relaxed) }
     }

@@ -1,5 +1,6 @@
 import CInterprocess
-import Glibc
+// Public, as what mostly happens is inlined into the program: see valueOrErrno.
+public import Glibc
 import SystemPackage
 
 /// A 64-bit counter in the kernel, with a descriptor that is readable while the counter is above 0: one side adds, the
@@ -20,7 +21,7 @@ public struct EventCounter: ~Copyable, Sendable {
   public private(set) var descriptor: OwnedDescriptor
 
   /// Whether it came from elsewhere and blocks; whoever shares it may count on that, so it stays so.
-  private let mayBlock: Bool
+  @usableFromInline let mayBlock: Bool
 
   /// Creates a counter. It is closed in programs that this process executes.
   ///
@@ -45,7 +46,6 @@ public struct EventCounter: ~Copyable, Sendable {
   ///
   /// - Returns: whether it was added: not when the counter would pass 2^64 - 2.
   /// - Throws: `Errno.invalidArgument` for 2^64 - 1.
-  @inline(__always)  // into add()
   public func tryAdd(_ amount: UInt64 = 1) throws(InterprocessError) -> Bool {
     if amount == UInt64.max || mayBlock { return try tryAddCarefully(amount) }
     var amount = amount
@@ -56,7 +56,6 @@ public struct EventCounter: ~Copyable, Sendable {
     }
   }
 
-  @inline(never)
   private func tryAddCarefully(_ amount: UInt64) throws(InterprocessError) -> Bool {
     guard amount < UInt64.max else { throw .refused("write", described, "a counter goes up to 2^64 - 2") }
     var amount = amount
@@ -68,7 +67,6 @@ public struct EventCounter: ~Copyable, Sendable {
     }
   }
 
-  @inline(never)
   private func failure(_ call: StaticString, _ reason: Errno) -> InterprocessError {
     InterprocessError(call: "\(call)", object: described, errno: reason)
   }
@@ -84,12 +82,15 @@ public struct EventCounter: ~Copyable, Sendable {
   ///
   /// - Parameter timeout: how long to wait for somebody to take; `nil` waits for ever.
   /// - Throws: `Errno.timedOut`; `Errno.invalidArgument` for 2^64 - 1.
+  @inlinable
   public func add(_ amount: UInt64 = 1, timeout: Duration? = nil) throws(InterprocessError) {
-    if try !tryAdd(amount) { try addWaiting(amount, timeout) }
+    var adding = amount
+    if _fastPath(!mayBlock && Glibc.write(descriptor.rawValue, &adding, 8) == 8) { return }
+    try addWaiting(amount, timeout)
   }
 
-  @inline(never)
-  private func addWaiting(_ amount: UInt64, _ timeout: Duration?) throws(InterprocessError) {
+  @usableFromInline
+  func addWaiting(_ amount: UInt64, _ timeout: Duration?) throws(InterprocessError) {
     let deadline = Deadline(timeout)
     while try !tryAdd(amount) {
       if deadline.hasPassed { throw InterprocessError(call: "write", object: described, errno: .timedOut) }
@@ -116,7 +117,6 @@ public struct EventCounter: ~Copyable, Sendable {
   /// blocks.
   ///
   /// - Returns: what was taken: everything, or 1 of a semaphore; `nil` when the counter is 0.
-  @inline(__always)  // into take()
   public func tryTake() throws(InterprocessError) -> UInt64? {
     var taken: UInt64 = 0
     let result =
@@ -136,13 +136,15 @@ public struct EventCounter: ~Copyable, Sendable {
   /// - Parameter timeout: how long to wait; `nil` waits for ever.
   /// - Returns: what was taken: everything, or 1 of a semaphore.
   /// - Throws: `Errno.timedOut` when nothing was added.
+  @inlinable
   public func take(timeout: Duration? = nil) throws(InterprocessError) -> UInt64 {
-    if let taken = try tryTake() { return taken }
+    var taken: UInt64 = 0
+    if _fastPath(!mayBlock && Glibc.read(descriptor.rawValue, &taken, 8) == 8) { return taken }
     return try takeWaiting(timeout)
   }
 
-  @inline(never)
-  private func takeWaiting(_ timeout: Duration?) throws(InterprocessError) -> UInt64 {
+  @usableFromInline
+  func takeWaiting(_ timeout: Duration?) throws(InterprocessError) -> UInt64 {
     let deadline = Deadline(timeout)
     while true {
       if let taken = try tryTake() { return taken }

@@ -7,7 +7,6 @@ extension OwnedDescriptor {
   /// Sends once, without waiting unless asked to.
   ///
   /// - Returns: how many bytes went; `nil` when there is no room.
-  @inline(__always)  // Whatever stands between a caller and its system call costs.
   func sendMessage(
     _ bytes: RawSpan, passing descriptors: [FileDescriptor], to address: UnixSocketAddress?, waiting: Bool
   ) throws(InterprocessError) -> Int? {
@@ -15,7 +14,6 @@ extension OwnedDescriptor {
     let result =
       if descriptors.isEmpty, address == nil {
         bytes.withUnsafeBytes { storage in
-          // Quicker than sendmsg.
           valueOrErrno { Glibc.send(rawValue, storage.baseAddress, storage.count, flags) }
         }
       } else {
@@ -28,7 +26,7 @@ extension OwnedDescriptor {
     }
   }
 
-  private func sendFailure(_ reason: Errno, _ size: Int, _ address: UnixSocketAddress?) -> InterprocessError {
+  func sendFailure(_ reason: Errno, _ size: Int, _ address: UnixSocketAddress?) -> InterprocessError {
     InterprocessError(
       call: "sendmsg", object: address?.quoted ?? described, errno: reason, remedy: Self.sendRemedy(reason, size))
   }
@@ -95,7 +93,6 @@ extension OwnedDescriptor {
   /// - Returns: `nil` when there is nothing yet.
   /// - Throws: `Errno.messageTooLong` when a message did not fit: a stream's bytes always do;
   ///   `Errno.tooManyOpenFiles` when descriptors were lost on the way.
-  @inline(__always)
   func receiveMessage(
     into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, isStream: Bool,
     asksForSender: Bool = true, waiting: Bool
@@ -166,7 +163,7 @@ extension OwnedDescriptor {
   }
 
   /// What to throw when a message came, and not all of it.
-  private func loss(of count: Int, _ room: Int, _ flags: CInt) -> InterprocessError {
+  func loss(of count: Int, _ room: Int, _ flags: CInt) -> InterprocessError {
     flags & CInt(MSG_CTRUNC) != 0
       ? InterprocessError(
         call: "recvmsg", object: described, errno: .tooManyOpenFiles,
@@ -176,7 +173,7 @@ extension OwnedDescriptor {
         remedy: "the message had \(count) bytes, the buffer has room for \(room), and the rest is lost")
   }
 
-  private func receiveFailure(_ reason: Errno) -> InterprocessError {
+  func receiveFailure(_ reason: Errno) -> InterprocessError {
     InterprocessError(call: "recvmsg", object: described, errno: reason)
   }
 

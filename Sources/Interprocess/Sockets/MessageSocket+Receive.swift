@@ -1,6 +1,6 @@
-import CInterprocess
-import Glibc
-import SystemPackage
+public import CInterprocess
+public import Glibc
+public import SystemPackage
 
 extension MessageSocket {
   /// A message that came.
@@ -23,6 +23,12 @@ extension MessageSocket {
 
     /// The address its sender is bound to; `nil` where it has none.
     public let sender: UnixSocketAddress?
+
+    @usableFromInline
+    init(count: Int, sender: UnixSocketAddress?) {
+      self.count = count
+      self.sender = sender
+    }
   }
 
   /// What receiving without waiting gave.
@@ -44,8 +50,37 @@ extension MessageSocket {
   /// - Throws: `Errno.messageTooLong` when `buffer` has less room than the message had bytes: its beginning is in the
   ///   buffer, the rest is lost; `Errno.timedOut`; `Errno.connectionReset` when the other side of a sequenced packet
   ///   socket has closed and not received everything. Of a datagram peer that has closed nothing is told.
+  @inlinable
   public func receive(
     into buffer: inout OutputRawSpan, timeout: Duration? = nil
+  ) throws(InterprocessError) -> Arrival? {
+    let room = buffer.freeCapacity
+    guard kind == .sequencedPacket, timeout == nil, room > 0 else {
+      return try receiveCarefully(into: &buffer, timeout)
+    }
+    // With MSG_TRUNC, the length is that of the whole message.
+    let count = buffer.fill { recv(descriptor.rawValue, $0.baseAddress, $0.count, CInt(MSG_TRUNC)) }
+    if _fastPath(count > 0 && count <= room) { return Arrival(count: count, sender: connectedPeer) }
+    return try receive(into: &buffer, after: count < 0 ? .failure(Errno(rawValue: errno)) : .success(count), room)
+  }
+
+  /// What comes of a packet that did not come whole.
+  @usableFromInline
+  func receive(
+    into buffer: inout OutputRawSpan, after result: Result<Int, Errno>, _ room: Int
+  ) throws(InterprocessError) -> Arrival? {
+    switch result {
+    case .success(0) where hasHungUp: return nil
+    case .success(0): return Arrival(count: 0, sender: connectedPeer)
+    case .success(let count): throw descriptor.loss(of: count, room, 0)
+    case .failure(.wouldBlock), .failure(.interrupted): return try receiveCarefully(into: &buffer, nil)
+    case .failure(let reason): throw descriptor.receiveFailure(reason)
+    }
+  }
+
+  @usableFromInline
+  func receiveCarefully(
+    into buffer: inout OutputRawSpan, _ timeout: Duration?
   ) throws(InterprocessError) -> Arrival? {
     var none = ReceivedDescriptors.unwanted
     return try receive(into: &buffer, receiving: &none, timeout: timeout)
@@ -58,7 +93,6 @@ extension MessageSocket {
   /// - Parameter received: gets the descriptors, up to its limit; the others are closed.
   /// - Throws: as `receive(into:timeout:)`; `Errno.tooManyOpenFiles` when this process may not have so many
   ///   descriptors: those that fitted are in `received`.
-  @inline(__always)  // into the form without descriptors
   public func receive(
     into buffer: inout OutputRawSpan, receiving received: inout ReceivedDescriptors, timeout: Duration? = nil
   ) throws(InterprocessError) -> Arrival? {
@@ -161,7 +195,6 @@ extension MessageSocket {
     }
   }
 
-  @inline(__always)
   private func attempt(
     _ buffer: inout OutputRawSpan, _ received: inout ReceivedDescriptors, waiting: Bool
   ) throws(InterprocessError) -> Attempt {

@@ -1,5 +1,5 @@
-import CInterprocess
-import Glibc
+public import CInterprocess
+public import Glibc
 public import SystemPackage
 
 extension MessageSocket {
@@ -9,7 +9,6 @@ extension MessageSocket {
   ///
   /// - Returns: whether it was sent.
   /// - Throws: as `send(_:passing:to:timeout:)`.
-  @inline(__always)  // into send()
   public func trySend(
     _ message: RawSpan, passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil
   ) throws(InterprocessError) -> Bool {
@@ -39,10 +38,32 @@ extension MessageSocket {
   /// - Throws: `Errno.messageTooLong` when it exceeds the send buffer; `Errno.timedOut`; `Errno.brokenPipe` or
   ///   `connectionReset` when the other side has closed (never the signal SIGPIPE); `Errno.connectionRefused` or
   ///   `noSuchFileOrDirectory` when nobody receives at `address`; `Errno.socketNotConnected` without an `address`.
+  @inlinable
   public func send(
     _ message: RawSpan, passing descriptors: [FileDescriptor] = [], to address: UnixSocketAddress? = nil,
     timeout: Duration? = nil
   ) throws(InterprocessError) {
+    var reason: CInt = 0
+    if descriptors.isEmpty, address == nil, message.byteCount > 0 {
+      let count = message.withUnsafeBytes {
+        Glibc.send(descriptor.rawValue, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
+      }
+      if _fastPath(count >= 0) { return }
+      // An error that waited at the socket is told once.
+      reason = errno
+    }
+    try sendCarefully(message, passing: descriptors, to: address, timeout, after: Errno(rawValue: reason))
+  }
+
+  /// - Parameter reason: why sending failed already; 0 where it was not tried.
+  @usableFromInline
+  func sendCarefully(
+    _ message: RawSpan, passing descriptors: [FileDescriptor], to address: UnixSocketAddress?, _ timeout: Duration?,
+    after reason: Errno
+  ) throws(InterprocessError) {
+    if ![Errno(rawValue: 0), .wouldBlock, .interrupted].contains(reason) {
+      throw descriptor.sendFailure(reason, message.byteCount, address)
+    }
     let deadline = Deadline(timeout)
     while try !trySend(message, passing: descriptors, to: address) {
       try waitUntilReady(descriptor.fileDescriptor, .writable, by: deadline, for: "sendmsg")

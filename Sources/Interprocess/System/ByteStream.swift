@@ -198,11 +198,12 @@ extension OwnedDescriptor {
     }
   }
 
+  /// - Parameter start: how many of `bytes` are written already.
   @inline(__always)
   func write<Calls: StreamCalls>(
-    _: Calls.Type, _ bytes: RawSpan, by deadline: Deadline, _ object: @autoclosure () -> String
+    _: Calls.Type, _ bytes: RawSpan, from start: Int = 0, by deadline: Deadline, _ object: @autoclosure () -> String
   ) throws(InterprocessError) {
-    var written = 0
+    var written = start
     while written < bytes.byteCount {
       let result = bytes.withUnsafeBytes { storage in
         valueOrErrno {

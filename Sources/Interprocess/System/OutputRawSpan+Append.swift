@@ -15,6 +15,19 @@ extension OutputRawSpan {
     }
   }
 
+  /// Lets a system call fill the free part of the buffer: the way that is inlined into programs.
+  ///
+  /// - Returns: what the call returned; -1 where the buffer has no room, and it was not called.
+  @inlinable @inline(__always)
+  mutating func fill(_ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+    withUnsafeMutableBytes { storage, initialized in
+      if initialized == storage.count { return -1 }
+      let count = body(UnsafeMutableRawBufferPointer(rebasing: storage[initialized...]))
+      initialized += Swift.min(Swift.max(0, count), storage.count - initialized)
+      return count
+    }
+  }
+
   /// Lets `body` fill the free part of the buffer; it gives the number of bytes it put there.
   @inline(__always)
   mutating func append(
