@@ -108,7 +108,7 @@ private final class Shared: Sendable {
 }
 
 /// Runs a task to its end from a program without any.
-private func task(_ body: @escaping @Sendable () async throws -> Void) throws {
+func task(_ body: @escaping @Sendable () async throws -> Void) throws {
   let outcome = Outcome()
   Task {
     do {

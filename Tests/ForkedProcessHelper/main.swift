@@ -1,5 +1,6 @@
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 
 // One scenario a run, named by the first argument. The tests read what it prints; each line is one fact.
@@ -33,6 +34,8 @@ func scenario(_ name: String) throws {
     say("\(String(describing: try child.wait(timeout: .milliseconds(20))))")
     try child.signal(SIGKILL)
     say("\(try child.wait(timeout: .seconds(10)) == .signalled(SIGKILL, coreDumped: false))")
+  case "waited-for-by-tasks":
+    try childWaitedForByTasks()
   case "buffered-output":
     print("parent once ", terminator: "")
     var child = try ForkedProcess { print("child once ", terminator: "") }
@@ -85,6 +88,30 @@ func scenario(_ name: String) throws {
     if try channelScenario(name, Array(CommandLine.arguments.dropFirst(2))) { break }
     if try lockScenario(name) || refusalScenario(name) || ringScenario(name, argument) { break }
     say("unknown scenario")
+  }
+}
+
+/// A task that times out, one that is cancelled, and one that sees the child's end.
+func childWaitedForByTasks() throws {
+  // Both before the first task: a process with threads does not fork.
+  let first = Mutex<ForkedProcess?>(try ForkedProcess { sleep(60) })
+  let second = Mutex<ForkedProcess?>(try ForkedProcess { sleep(60) })
+  try task {
+    guard var child = first.withLock({ $0.take() }) else { return }
+    say("\(String(describing: try await child.wait(timeout: .milliseconds(20))))")
+    let id = child.id
+    let killing = Task {
+      try await Task.sleep(for: .milliseconds(20))
+      kill(id, SIGKILL)
+    }
+    say("\(try await child.wait())")
+    say("\(try await child.wait(timeout: .zero) == child.wait())")
+    _ = await killing.result
+  }
+  try task {
+    guard var child = second.withLock({ $0.take() }) else { return }
+    withUnsafeCurrentTask { $0?.cancel() }
+    do { _ = try await child.wait() } catch is CancellationError { say("cancelled") }
   }
 }
 

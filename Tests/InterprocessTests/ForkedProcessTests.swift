@@ -33,6 +33,12 @@ struct ForkedProcessTests {
     #expect(try facts("timeout").lines == ["nil", "true"])
   }
 
+  @Test("tasks wait for a child too: with a timeout, until it ends, or until they are cancelled")
+  func tasks() throws {
+    #expect(
+      try facts("waited-for-by-tasks").lines == ["nil", "was killed by signal 9 (SIGKILL)", "true", "cancelled"])
+  }
+
   @Test("what the parent has buffered is printed once, and what the child buffers too")
   func bufferedOutput() throws {
     #expect(try facts("buffered-output").output == "parent once child once end\n")

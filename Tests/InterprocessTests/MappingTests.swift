@@ -88,6 +88,25 @@ struct MappingTests {
     try file.mapping.sync(in: 5..<5)
   }
 
+  @Test("a task is suspended until a file is written back")
+  func syncOfATask() async throws {
+    let directory = try TemporaryDirectory()
+    var file = try MappedFile(creating: directory.path.appending("file"), byteCount: 2 * page)
+    var bytes = file.mapping.mutableBytes
+    bytes.storeBytes(of: 9, toByteOffset: page + 5, as: UInt8.self)
+    try await file.mapping.sync()
+    try await file.mapping.sync(in: page + 5..<page + 6)
+    let error = await #expect(throws: InterprocessError.self) {
+      try await AnonymousMemory(byteCount: 100).mapping.sync(in: 0..<101)
+    }
+    #expect(error?.errno == .invalidArgument)
+    let cancelled = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      try await AnonymousMemory(byteCount: 100).mapping.sync()
+    }
+    await #expect(throws: CancellationError.self) { try await cancelled.value }
+  }
+
   @Test("memory grows and shrinks with its content, and others follow")
   func resizing() throws {
     let name = Unique.name()

@@ -32,14 +32,26 @@ public struct ChannelListener: ~Copyable, Sendable {
     at address: UnixSocketAddress, offering mechanism: Mechanism = .unixSocket, _ options: Channel.Options = .init(),
     replacingDeadServer: Bool = false
   ) throws(InterprocessError) {
-    try self.init(at: address, offering: mechanism, options, replacingDeadServer: replacingDeadServer, key: nil)
+    let listener = try UnixListener(at: address, replacingDeadServer: replacingDeadServer)
+    self.init(listener, offering: mechanism, options, key: nil)
+  }
+
+  /// Listens at `address`, taking over a path at which nobody listens any more; the task is suspended while others do so
+  /// in the same directory. See ``init(at:offering:_:replacingDeadServer:)``.
+  ///
+  /// - Throws: `Errno.addressInUse` when somebody is alive there; `CancellationError`.
+  public nonisolated(nonsending) init(
+    takingOver address: UnixSocketAddress, offering mechanism: Mechanism = .unixSocket,
+    _ options: Channel.Options = .init()
+  ) async throws {
+    self.init(try await UnixListener(takingOver: address), offering: mechanism, options, key: nil)
   }
 
   init(
-    at address: UnixSocketAddress, offering mechanism: Mechanism, _ options: Channel.Options,
-    replacingDeadServer: Bool, key: AuthenticationKey?
-  ) throws(InterprocessError) {
-    listener = try UnixListener(at: address, replacingDeadServer: replacingDeadServer)
+    _ listener: consuming UnixListener, offering mechanism: Mechanism, _ options: Channel.Options,
+    key: AuthenticationKey?
+  ) {
+    self.listener = listener
     self.mechanism = mechanism
     self.options = options
     self.key = key

@@ -112,9 +112,42 @@ public struct ForkedProcess: ~Copyable, Sendable {
     let deadline = Deadline(timeout)
     if let ending = try reap(options: WNOHANG) { return ending }
     if deadline.hasPassed { return nil }
-    let handle = OwnedDescriptor(adopting: try systemCall("pidfd_open", described) { ci_pidfd_open(id, 0) })
+    let handle = OwnedDescriptor(adopting: try openHandle())
     guard try handle.wait(until: .readable, by: deadline) else { return nil }
     return try reap(options: WNOHANG)
+  }
+
+  /// Suspends the task until the child has ended, and reaps it. See ``wait()-swift.method``.
+  ///
+  /// The corresponding C functions are `waitpid`, `pidfd_open` and `epoll_wait`.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then it is not reaped.
+  public nonisolated(nonsending) mutating func wait() async throws -> ProcessEnding {
+    while true {
+      if let ending = try await wait(timeout: .seconds(1 << 32)) { return ending }
+    }
+  }
+
+  /// Suspends the task until the child has ended, and reaps it if it does. See ``wait(timeout:)-swift.method``.
+  ///
+  /// - Returns: how it ended, or `nil` when it has not.
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then it is not reaped.
+  public nonisolated(nonsending) mutating func wait(timeout: Duration) async throws -> ProcessEnding? {
+    try Task.checkCancellation()
+    if let ending { return ending }
+    let deadline = Deadline(timeout)
+    if let ending = try reap(options: WNOHANG) { return ending }
+    let handle = OwnedDescriptor(adopting: try openHandle())
+    do {
+      try await becomeReady(handle.fileDescriptor, .readable, by: deadline, for: "waitpid")
+    } catch let error as InterprocessError where error.errno == .timedOut {
+      return nil
+    }
+    return try reap(options: WNOHANG)
+  }
+
+  private func openHandle() throws(InterprocessError) -> CInt {
+    try systemCall("pidfd_open", described) { ci_pidfd_open(id, 0) }
   }
 
   /// Sends the child a signal; nothing happens when it has been reaped already.

@@ -4,6 +4,26 @@ import Synchronization
 import SystemPackage
 
 extension Mapping {
+  /// Writes what was changed to the file behind the memory, as ``sync(_:in:)`` does; the task is suspended until the
+  /// bytes are on the disk.
+  ///
+  /// The corresponding C function is `msync` with `MS_SYNC`, on a thread of its own. Once it has begun, cancelling the
+  /// task does not end it.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError` when nothing was begun.
+  public nonisolated(nonsending) func sync(in range: Range<Int>? = nil) async throws {
+    try Task.checkCancellation()
+    let pages = try self.pages(of: range, for: "msync")
+    let (region, count) = (region, pages.count)
+    let offset = pages.baseAddress.map { region.start.distance(to: $0) } ?? 0
+    let result = try await WaitingThread.call(until: .never) {
+      valueOrErrno { msync(region.start + offset, count, CInt(MS_SYNC)) }
+    }
+    if case .failure(let reason) = result {
+      throw InterprocessError(call: "msync", object: described, errno: reason)
+    }
+  }
+
   /// Waits while the 32-bit number at `offset` is `value`, until ``wake(at:count:)`` is called for it; the task is
   /// suspended meanwhile.
   ///

@@ -130,10 +130,10 @@ extension Mapping {
     try systemCall("munlock", described) { munlock(pages.baseAddress ?? region.start, pages.count) }
   }
 
-  private var described: String { "\(byteCount) bytes" }
+  var described: String { "\(byteCount) bytes" }
 
   /// The whole pages that a range lies in.
-  private func pages(
+  func pages(
     of range: Range<Int>?, for call: StaticString
   ) throws(InterprocessError) -> UnsafeMutableRawBufferPointer {
     let range = range ?? 0..<byteCount

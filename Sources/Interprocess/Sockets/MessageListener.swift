@@ -18,6 +18,15 @@ public struct MessageListener: ~Copyable, Sendable {
     self.address = address
   }
 
+  /// Binds `address` and listens there, taking over a path at which nobody listens any more; the task is suspended
+  /// while others do so in the same directory. See ``init(at:backlog:replacingDeadServer:)``.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`.
+  public nonisolated(nonsending) init(takingOver address: UnixSocketAddress, backlog: Int = 128) async throws {
+    descriptor = try await OwnedDescriptor.takingOver(address, .sequencedPacket, backlog: backlog)
+    self.address = address
+  }
+
   /// Takes the next connection, if there is one; `nil` when nobody waits.
   ///
   /// The corresponding C function is `accept4`.

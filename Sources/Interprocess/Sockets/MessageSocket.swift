@@ -24,7 +24,7 @@ public struct MessageSocket: ~Copyable, Sendable {
   public let kind: Kind
 
   /// Of a connection, who sends: asked once, since the kernel takes its time to tell with each message.
-  let connectedPeer: UnixSocketAddress?
+  @usableFromInline let connectedPeer: UnixSocketAddress?
 
   /// Takes over a socket that came from elsewhere.
   public init(adopting descriptor: consuming OwnedDescriptor, kind: Kind) {
@@ -68,6 +68,14 @@ public struct MessageSocket: ~Copyable, Sendable {
     let socket = try OwnedDescriptor.bound(
       to: address, .datagram, backlog: nil, replacingDeadServer: replacingDeadServer)
     self.init(adopting: socket, kind: .datagram)
+  }
+
+  /// A datagram socket that receives at `address`, taking over a path at which nobody receives any more; the task is
+  /// suspended while others do so in the same directory. See ``init(boundTo:replacingDeadServer:)``.
+  ///
+  /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`.
+  public nonisolated(nonsending) init(takingOver address: UnixSocketAddress) async throws {
+    self.init(adopting: try await OwnedDescriptor.takingOver(address, .datagram, backlog: nil), kind: .datagram)
   }
 
   /// A datagram socket without an address: it sends, and nobody can answer.

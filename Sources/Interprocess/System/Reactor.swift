@@ -46,7 +46,9 @@ package final class Reactor: Sendable {
   private init() throws(InterprocessError) {
     epoll = OwnedDescriptor(adopting: try systemCall("epoll_create1", nil) { ci_epoll_create() })
     bell = OwnedDescriptor(adopting: try systemCall("eventfd", nil) { ci_eventfd(0, ci_eventfd_nonblocking_flags()) })
-    try systemCall("epoll_ctl", "eventfd \(bell.rawValue)") { ci_epoll_add(epoll.rawValue, bell.rawValue, false, 0) }
+    try systemCall("epoll_ctl", "eventfd \(bell.rawValue)", remedy: watchRemedy) {
+      ci_epoll_add(epoll.rawValue, bell.rawValue, false, 0)
+    }
     let argument = Unmanaged.passRetained(self)
     do {
       try systemCall("pthread_create", nil, remedy: threadRemedy) {
@@ -116,13 +118,9 @@ package final class Reactor: Sendable {
       case .refused(.notPermitted): end(waiter, with: .success(()))
       case .refused(let reason):
         let object = descriptor.map { "descriptor \($0)" }
-        let remedy =
-          reason == .noSpace
-          ? "this user waits for \(KernelParameter("fs.epoll.max_user_watches").described) descriptors; raise it with sysctl"
-          : generalRemedy(for: reason)
-        end(
-          waiter,
-          with: .failure(InterprocessError(call: "epoll_ctl", object: object, errno: reason, remedy: remedy)))
+        let error = InterprocessError(
+          call: "epoll_ctl", object: object, errno: reason, remedy: watchRemedy(reason) ?? generalRemedy(for: reason))
+        end(waiter, with: .failure(error))
       }
     } catch {
       handler(.failure(error))
@@ -205,4 +203,10 @@ package final class Reactor: Sendable {
     let late = state.withLock { $0.waiters.filter { $0.value.deadline.hasPassed }.map(\.key) }
     for id in late { finish(id, with: .failure(InterprocessError(call: "epoll_wait", errno: .timedOut))) }
   }
+}
+
+private func watchRemedy(_ reason: Errno) -> String? {
+  reason == .noSpace
+    ? "this user waits for \(KernelParameter("fs.epoll.max_user_watches").described) descriptors; raise it with sysctl"
+    : nil
 }

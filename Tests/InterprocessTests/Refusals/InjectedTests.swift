@@ -105,6 +105,19 @@ struct WithoutTests {
     #expect(labels.contains { told.message($0)?.hasPrefix(call) == true }, "\(run)")
   }
 
+  // The first epoll_ctl of a thread is libdispatch's, the next two are the first wait's.
+  @Test(
+    "a suspended wait for which epoll has no room says so",
+    .enabled(if: Strace.isAvailable, "\(Strace.absence)"),
+    arguments: [(2, "epoll_ctl(eventfd"), (3, "epoll_ctl(descriptor")])
+  func watches(number: Int, call: String) throws {
+    let run = try Strace.output(
+      of: [Refusals.helper, "waits-injected"], injecting: "epoll_ctl:error=ENOSPC:when=\(number)", following: true)
+    let told = Refusals(run.lines)
+    told.expect("descriptor", .noSpace, "fs.epoll.max_user_watches")
+    #expect(told.message("descriptor")?.hasPrefix(call) == true, "\(run)")
+  }
+
   @Test(
     "a user with no room for a thread is told so by what waits on one",
     .enabled(if: geteuid() == 0, "another user takes root to become"))

@@ -89,9 +89,20 @@ struct AuthenticationKey: Sendable {
       at address: UnixSocketAddress, offering mechanism: Mechanism = .unixSocket, _ options: Channel.Options = .init(),
       replacingDeadServer: Bool = false, authenticationKey: [UInt8]
     ) throws(InterprocessError) {
-      try self.init(
-        at: address, offering: mechanism, options, replacingDeadServer: replacingDeadServer,
-        key: AuthenticationKey(authenticationKey))
+      let listener = try UnixListener(at: address, replacingDeadServer: replacingDeadServer)
+      self.init(listener, offering: mechanism, options, key: AuthenticationKey(authenticationKey))
+    }
+
+    /// Listens for those who know the key, taking over a path at which nobody listens any more. See
+    /// ``init(at:offering:_:replacingDeadServer:authenticationKey:)``.
+    ///
+    /// Needs the package trait `Authentication`.
+    public nonisolated(nonsending) init(
+      takingOver address: UnixSocketAddress, offering mechanism: Mechanism = .unixSocket,
+      _ options: Channel.Options = .init(), authenticationKey: [UInt8]
+    ) async throws {
+      let listener = try await UnixListener(takingOver: address)
+      self.init(listener, offering: mechanism, options, key: AuthenticationKey(authenticationKey))
     }
   }
 
