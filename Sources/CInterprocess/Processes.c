@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <sys/prctl.h>
+#include <stdio.h>
 
 // Newer than the headers of Debian 12.
 #ifndef P_PIDFD
@@ -81,6 +83,10 @@ int ci_sigaction_handler(int signal, void (*handler)(int), struct sigaction *old
   sigemptyset(&action.sa_mask);
   return sigaction(signal, &action, old);
 }
+
+bool ci_stdout_has_failed(void) { return ferror(stdout) != 0; }
+
+void ci_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 bool ci_sigaction_is_default(int signal) {
   struct sigaction action;

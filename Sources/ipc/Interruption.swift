@@ -2,7 +2,7 @@ import CInterprocess
 import Glibc
 import Synchronization
 
-/// SIGINT, SIGTERM, SIGHUP and SIGPIPE end the program in order: whatever runs notices, and what it holds is released.
+/// SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGPIPE end the program in order: whatever runs notices, and what it holds is released.
 enum Interruption {
   /// The signal that ends the program.
   struct Signalled: Error {
@@ -13,7 +13,7 @@ enum Interruption {
   }
 
   private static let caught = Atomic<CInt>(0)
-  private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGPIPE]
+  private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE]
 
   /// SIG_IGN, which Swift cannot compare with a handler.
   private static let ignored = 1
@@ -23,7 +23,8 @@ enum Interruption {
     _ = caught.load(ordering: .relaxed)
     for number in signals {
       if isIgnored(number) { continue }
-      signal(number) { Interruption.caught.store($0, ordering: .relaxed) }
+      // By sigaction, after which a blocked write is not begun again, as it is after signal.
+      _ = ci_sigaction_handler(number, { Interruption.caught.store($0, ordering: .relaxed) }, nil)
     }
   }
 
@@ -47,7 +48,12 @@ enum Interruption {
 
   /// - Throws: ``Signalled`` once one of the signals has come.
   static func check() throws {
+    if let signalled { throw signalled }
+  }
+
+  /// `nil` as long as none has come.
+  static var signalled: Signalled? {
     let signal = caught.load(ordering: .relaxed)
-    if signal != 0 { throw Signalled(signal: signal) }
+    return signal == 0 ? nil : Signalled(signal: signal)
   }
 }

@@ -19,7 +19,13 @@ func formatted(_ format: String, _ arguments: any CVarArg...) -> String {
 /// What standard output does not take, ``finishOutput()`` says at the end.
 func printNow(_ line: String) {
   print(line)
-  if fflush(nil) != 0 { outputFailure.withLock { $0 = $0 ?? Errno(rawValue: errno) } }
+  flush()
+}
+
+private func flush() {
+  let failure: Errno? =
+    fflush(nil) != 0 ? Errno(rawValue: errno) : ci_stdout_has_failed() ? .ioError : nil
+  if let failure { outputFailure.withLock { $0 = $0 ?? failure } }
 }
 
 private let outputFailure = Mutex<Errno?>(nil)
@@ -30,9 +36,11 @@ private let outputFailure = Mutex<Errno?>(nil)
 ///
 /// - Throws: why standard output does not take it, a full disk for instance: whoever reads it would miss the rest.
 func finishOutput() throws(InterprocessError) {
-  let now = fflush(nil) == 0 ? nil : Errno(rawValue: errno)
-  guard let reason = outputFailure.withLock({ $0 }) ?? now else { return }
+  flush()
+  guard let reason = outputFailure.withLock({ $0 }) else { return }
   if reason == .brokenPipe { exit(128 + SIGPIPE) }
+  // A signal came while nobody read.
+  if let signalled = Interruption.signalled { exit(signalled.exitCode) }
   throw InterprocessError(call: "write", object: "standard output", errno: reason)
 }
 

@@ -7,6 +7,15 @@ import Testing
 
 @Suite("Shared memory", .blocking)
 struct SharedMemoryTests {
+  @Test("what is no memory is refused, and not waited for")
+  func fifoInPlace() throws {
+    let name = Unique.name()
+    #expect(mkfifo("/dev/shm\(name)", 0o600) == 0)
+    defer { try? POSIXSharedMemory.unlink(name) }
+    let error = #expect(throws: InterprocessError.self) { _ = try POSIXSharedMemory(opening: name, readOnly: true) }
+    #expect(error?.errno == .invalidArgument && error?.remedy == "what is there in /dev/shm is no memory")
+  }
+
   @Test("POSIX memory is the same for whoever opens its name, and starts with zeros")
   func posix() throws {
     let name = Unique.name()

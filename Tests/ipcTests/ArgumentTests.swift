@@ -29,6 +29,20 @@ struct ArgumentTests {
     #expect(command.exitCode == 1 && command.errors.contains("standard output"), "\(command)")
   }
 
+  @Test("takes negative numbers for what they are, and knows its commands")
+  func refusalsInWords() throws {
+    let key = "0x" + String(Unique.key(), radix: 16)
+    for (arguments, message) in [
+      ("pi --terms -5", "--terms -5: give a number"), ("receive posix-message-queue:/x --count -1", "--count -1: give"),
+      ("help lst", "there is no command \"lst\"; did you mean ls?"), ("help ls more", "takes no more words"),
+      ("send system-v-message-queue:\(key) zz --create --format hex", "not hexadecimal"),
+      ("receive system-v-message-queue:\(key) --type -3", "No such file or directory"),
+    ] {
+      let command = try shell("\"$0\" \(arguments)")
+      #expect(command.exitCode != 0 && command.errors.contains(message), "\(command)")
+    }
+  }
+
   @Test("finds out of which type an abstract socket is", arguments: ["datagram", "sequenced-packet", "stream"])
   func abstractSockets(_ type: String) throws {
     let script = """

@@ -66,6 +66,21 @@ struct MessagesTests {
     withExtendedLifetime(kept.descriptor.rawValue) {}
   }
 
+  @Test("hexadecimal lines are parts of memory's content; what was never allocated is read as zeros, and stays so")
+  func memoryInParts() throws {
+    let name = Unique.name()
+    defer { try? POSIXSharedMemory.unlink(name) }
+    let address = "posix-shared-memory:\(name)"
+    #expect(try shell("printf '0011\\nff\\n' | \(ipc) send \(address) --create --format hex").exitCode == 0)
+    #expect(try Command.run(ipc, ["receive", address, "--format", "hex"]).output == "0011ff\n")
+    // More than there is memory.
+    let sparse = try shell(
+      "truncate -s 20T /dev/shm\(name); \(ipc) receive \(address) --format raw | head -c 5 | od -An -tx1")
+    #expect(sparse.output == " 00 11 ff 00 00\n", "\(sparse)")
+    var status = stat()
+    #expect(stat("/dev/shm\(name)", &status) == 0 && status.st_blocks <= 8)
+  }
+
   @Test("shared memory is written from its start, and printed whole")
   func sharedMemory() throws {
     let name = Unique.name()

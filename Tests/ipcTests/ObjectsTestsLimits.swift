@@ -8,6 +8,16 @@ import Testing
 
 @Suite("ipc limits", .blocking, .queues())
 struct ObjectsTestsLimits {
+  @Test("a segment of any size does not hurt it")
+  func giantSegment() throws {
+    let noReserve: CInt = 0o10000
+    let id = shmget(IPC_PRIVATE, Int.max, IPC_CREAT | noReserve | 0o600)
+    try #require(id >= 0)
+    defer { shmctl(id, IPC_RMID, nil) }
+    let run = try runIPC("limits", "--json")
+    #expect(run.exitCode == 0 && run.lines.count > 10, "\(run)")
+  }
+
   @Test("every limit is shown with its effect")
   func table() throws {
     let run = try runIPC("limits")

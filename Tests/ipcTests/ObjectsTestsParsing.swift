@@ -24,7 +24,6 @@ struct ObjectsTestsParsing {
     #expect(entries.map(\.name) == ["/tmp/t  sock\nmore: 1", "/tmp/t.dgram", "@abc@d"])
     #expect(entries.map(\.inode) == [98724, 27, 98725])
     #expect(entries.map(\.isListening) == [true, false, false])
-    #expect(entries.map(\.isConnected) == [false, false, true])
     #expect(UnixSocketEntry.parse("").isEmpty)
   }
 

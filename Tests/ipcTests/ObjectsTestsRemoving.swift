@@ -63,6 +63,22 @@ struct ObjectsTestsRemoving {
     #expect(throws: InterprocessError.self) { try SystemVSemaphoreSet.remove(id: id) }
   }
 
+  @Test("a client's path is in use, though nobody can connect to it")
+  func clientPath() throws {
+    let directory = try TemporaryDirectory()
+    let (server, client) = (directory.path.appending("server"), directory.path.appending("client"))
+    let program = """
+      import socket
+      l, c = (socket.socket(socket.AF_UNIX) for _ in range(2))
+      l.bind("\(server)"); l.listen(); c.bind("\(client)"); c.connect("\(server)"); a, _ = l.accept()
+      """
+    try whileUp(python: program) { holder in
+      let refused = try runIPC("rm", "--yes", "unix-socket:\(client)")
+      #expect(refused.exitCode == 1 && refused.errors.contains("process \(holder) (python3) holds it"), "\(refused)")
+    }
+    #expect(try runIPC("rm", "--yes", "unix-socket:\(client)", "unix-socket:\(server)").exitCode == 0)
+  }
+
   @Test("a path that is no socket stays")
   func noSocket() throws {
     let file = try TemporaryFile(prefix: "ipc-test")

@@ -204,6 +204,10 @@ int ci_msg_except(void);
 int ci_msg_noerror(void);
 int ci_sigaction_handler(int signal, void (*handler)(int), struct sigaction *old);
 bool ci_sigaction_is_default(int signal);
+// Whether anything that was printed did not go out.
+bool ci_stdout_has_failed(void);
+// Has the kernel kill this process when the thread that forked it ends.
+void ci_die_with_parent(void);
 int ci_sigrtmax(void);
 
 #endif

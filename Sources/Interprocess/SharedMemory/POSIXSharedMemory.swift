@@ -102,13 +102,18 @@ public struct POSIXSharedMemory: ~Copyable, Sendable, MappedMemory {
     _ name: String, _ flags: CInt, _ permissions: FilePermissions
   ) throws(InterprocessError) -> OwnedDescriptor {
     let checked = try ObjectName(checking: name, for: "shm_open")
-    return OwnedDescriptor(
-      adopting: try systemCall(
-        "shm_open", checked.quoted,
-        remedy: naming("shared memory")
-      ) {
-        shm_open(name, flags | O_CLOEXEC, permissions.rawValue)
+    let memory = OwnedDescriptor(
+      adopting: try systemCall("shm_open", checked.quoted, remedy: naming("shared memory")) {
+        // Of a FIFO that somebody has put into /dev/shm, opening would wait for its other end.
+        let opened = shm_open(name, flags | O_CLOEXEC | O_NONBLOCK, permissions.rawValue)
+        if opened >= 0 || Errno.current != .wouldBlock { return opened }
+        // Somebody has a lease on it, as files can have that are no FIFO: that is waited for.
+        return shm_open(name, flags | O_CLOEXEC, permissions.rawValue)
       })
+    guard try memory.status(checked.quoted).type == .regular else {
+      throw .refused("shm_open", checked.quoted, "what is there in /dev/shm is no memory")
+    }
+    return memory
   }
 
   /// Size, owner, mode and times of the memory, whoever changed them last.

@@ -60,7 +60,7 @@ struct BenchCommand: ParsableCommand {
     signal(SIGCHLD, SIG_DFL)
     let facts = MachineFacts.read()
     // Before anything is measured that could not be written then.
-    let page = try html.map { try HTMLFile(creating: $0) }
+    var page = try html.map { try HTMLFile(opening: $0) }
     if !json {
       print(facts.line)
       printNow(BenchTable.header)
@@ -72,7 +72,9 @@ struct BenchCommand: ParsableCommand {
       printNow(json ? result.json : BenchTable.line(for: result))
     }
     if !json { for line in run.closingLines { print(line) } }
-    try page?.write(BenchPage(facts, run, command: CommandLine.arguments.dropFirst()).text)
+    if !run.results.isEmpty {
+      try page?.write(BenchPage(facts, run, command: CommandLine.arguments.dropFirst()).text)
+    }
     try finishOutput()
     if let interruption {
       complain("interrupted: \(run.results.count) of \(run.total) measurements were made")

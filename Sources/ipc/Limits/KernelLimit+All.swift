@@ -51,7 +51,7 @@ extension KernelLimit {
     let counts = rows.map { $0["nsems"] }
     let descriptions: [(name: String, most: Int, used: Int?, effect: String)] = [
       ("SEMMSL", 65536, counts.max() ?? 0, "semaphores in a set (used: in the largest); semget: EINVAL"),
-      ("SEMMNS", Int(CInt.max), counts.reduce(0, +), "semaphores in all sets; semget: ENOSPC"),
+      ("SEMMNS", Int(CInt.max), counts.reduce(0, saturatingSum), "semaphores in all sets; semget: ENOSPC"),
       ("SEMOPM", Int(CInt.max), nil, "operations in one call; semop: E2BIG"),
       ("SEMMNI", mostObjects, rows.count, "sets; semget: ENOSPC"),
     ]
@@ -68,7 +68,8 @@ extension KernelLimit {
   private static func systemVSegments() -> [KernelLimit] {
     let rows = SystemVTable(SystemVTable.segments).rows
     let page = Int(getpagesize())
-    let pages = rows.map { ($0["size"] + page - 1) / page }.reduce(0, +)
+    // Anybody may have a segment of any size, if nothing is reserved for it.
+    let pages = rows.map { $0["size"] / page + ($0["size"] % page == 0 ? 0 : 1) }.reduce(0, saturatingSum)
     return [
       KernelLimit(
         parameter: "kernel.shmmax", used: rows.map { $0["size"] }.max() ?? 0,
@@ -82,15 +83,24 @@ extension KernelLimit {
     var status = statvfs()
     let directory = SharedMemoryFile.directory
     guard statvfs(directory, &status) == 0 else { return [] }
-    let block = Int(status.f_frsize)
     // A file system without a limit says 0.
-    let size = Int(status.f_blocks) * block
+    let size = bytes(status.f_blocks, status)
     return [
       KernelLimit(
-        directory, size == 0 ? nil : size, used: Int(status.f_blocks - status.f_bfree) * block,
+        directory, size == 0 ? nil : size, used: bytes(status.f_blocks &- min(status.f_blocks, status.f_bfree), status),
         "bytes of POSIX shared memory; fallocate: ENOSPC, and SIGBUS for memory not allocated before"
       ) { "sudo mount -o remount,size=\($0) \(directory)" }
     ]
+  }
+
+  private static func bytes(_ blocks: UInt, _ status: statvfs) -> Int {
+    let (bytes, overflow) = blocks.multipliedReportingOverflow(by: status.f_frsize)
+    return overflow ? .max : Int(clamping: bytes)
+  }
+
+  private static func saturatingSum(_ first: Int, _ second: Int) -> Int {
+    let (sum, overflow) = first.addingReportingOverflow(second)
+    return overflow ? .max : sum
   }
 
   private static func processLimits(_ queues: MessageQueueUsage) -> [KernelLimit] {

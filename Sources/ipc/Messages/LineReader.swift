@@ -1,3 +1,5 @@
+import CInterprocess
+import Glibc
 import SystemPackage
 
 /// Takes lines out of bytes that come in pieces.
@@ -31,10 +33,31 @@ struct LineReader {
 }
 
 extension FileDescriptor {
-  /// The next bytes, at most 64 KiB; none at the end.
+  /// The next bytes, at most 64 KiB; none at the end. It waits for them even where the descriptor does not.
   func readSome() throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
-    let count = try bytes.withUnsafeMutableBytes { try read(into: $0) }
-    return Array(bytes.prefix(count))
+    while true {
+      do {
+        let count = try bytes.withUnsafeMutableBytes { try read(into: $0) }
+        return Array(bytes.prefix(count))
+      } catch Errno.wouldBlock {
+        var entry = pollfd(fd: rawValue, events: Int16(POLLIN), revents: 0)
+        _ = poll(&entry, 1, -1)
+      }
+    }
+  }
+
+  /// Bytes of a file; zeros where it has become shorter.
+  func bytes(in range: Range<Int>) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    var count = 0
+    while count < bytes.count {
+      let came = try bytes.withUnsafeMutableBytes {
+        try read(fromAbsoluteOffset: Int64(range.lowerBound + count), into: .init(rebasing: $0[count...]))
+      }
+      if came == 0 { break }
+      count += came
+    }
+    return bytes
   }
 }

@@ -9,13 +9,18 @@ enum MessageFormat: String, CaseIterable, ExpressibleByArgument {
   /// A message a line, in hexadecimal.
   case hex
 
-  func encode(_ message: [UInt8]) -> [UInt8] {
+  func encode(_ message: [UInt8]) -> [UInt8] { encode(part: message) + end }
+
+  /// A part of a message that is printed in several.
+  func encode(part: [UInt8]) -> [UInt8] {
     switch self {
-    case .raw: message
-    case .lines: message + [UInt8(ascii: "\n")]
-    case .hex: message.flatMap { [Self.digits[Int($0 >> 4)], Self.digits[Int($0 & 15)]] } + [UInt8(ascii: "\n")]
+    case .raw, .lines: part
+    case .hex: part.flatMap { [Self.digits[Int($0 >> 4)], Self.digits[Int($0 & 15)]] }
     }
   }
+
+  /// What stands behind each message.
+  var end: [UInt8] { self == .raw ? [] : [UInt8(ascii: "\n")] }
 
   private static let digits = Array("0123456789abcdef".utf8)
 

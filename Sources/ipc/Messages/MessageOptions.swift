@@ -5,7 +5,9 @@ struct MessageOptions: ParsableArguments {
   @Argument(help: "The object: KIND:NAME, KIND:0xKEY or KIND:id=N.", transform: ObjectAddress.init(parsing:))
   var address: ObjectAddress
 
-  @Option(help: ArgumentHelp("Give up after so many seconds; 0.5 is half of one.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Give up after so many seconds; 0.5 is half of one.", valueName: "seconds"))
   var timeout: Double?
 
   @Flag(
@@ -39,7 +41,7 @@ struct MessageOptions: ParsableArguments {
 
   /// - Throws: an error for an option that means nothing to memory, which has a content and no messages.
   func checkForMemory(_ option: String, isGiven: Bool) throws {
-    guard isGiven, [.posixSharedMemory, .systemVSharedMemory].contains(address.kind) else { return }
+    guard isGiven, address.isMemory else { return }
     throw ValidationError("\(option): \(address) is memory, with one content; this is for what carries messages")
   }
 

@@ -76,16 +76,33 @@ extension SystemVSharedMemory {
   }
 }
 
-extension Mapping {
-  /// A copy of the bytes, as they are at this moment.
-  var content: [UInt8] { bytes.withUnsafeBytes { Array($0) } }
+extension POSIXSharedMemory {
+  /// Writes from the start, by `pwrite`: memory that was never allocated, where there is no room for it, is an error then
+  /// and not a SIGBUS.
+  func overwrite(with message: [UInt8]) throws {
+    try checkFit(message, into: mapping.byteCount)
+    do {
+      _ = try descriptor.fileDescriptor.writeAll(toAbsoluteOffset: 0, message)
+    } catch let reason as Errno {
+      throw InterprocessError(call: "pwrite", object: name.quoted, errno: reason)
+    }
+  }
+}
 
+extension Mapping {
   /// Writes from the start.
   mutating func overwrite(with message: [UInt8]) throws {
-    guard message.count <= byteCount else {
-      throw JobFailure("the message has \(message.count) bytes, the memory \(byteCount)")
-    }
+    try checkFit(message, into: byteCount)
     var target = mutableBytes
     for (offset, byte) in message.enumerated() { target.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self) }
   }
+}
+
+private func checkFit(_ message: [UInt8], into byteCount: Int) throws {
+  if message.count > byteCount { throw JobFailure("the message has \(message.count) bytes, the memory \(byteCount)") }
+}
+
+extension ObjectAddress {
+  /// Whether it means memory, which has one content and no messages.
+  var isMemory: Bool { [.posixSharedMemory, .systemVSharedMemory].contains(kind) }
 }

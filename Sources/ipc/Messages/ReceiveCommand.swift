@@ -1,4 +1,6 @@
 import ArgumentParser
+import CInterprocess
+import Glibc
 import Interprocess
 import SystemPackage
 
@@ -28,12 +30,14 @@ struct ReceiveCommand: ParsableCommand {
   @OptionGroup var options: MessageOptions
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "How many messages; 0 for all that come, until the timeout. (default: 1 of a queue, all of a connection)",
       valueName: "n"))
   var count: Int?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "For System V queues: of this type; -N for the lowest that is not above N; 0 for any. (default: 0)",
       valueName: "n"))
@@ -50,6 +54,8 @@ struct ReceiveCommand: ParsableCommand {
   }
 
   func run() throws {
+    // Whether anybody reads is asked before a message is taken.
+    signal(SIGPIPE, SIG_IGN)
     let timeout = options.duration
     let create = options.create
     switch (options.address.kind, options.address.place) {
@@ -72,11 +78,15 @@ struct ReceiveCommand: ParsableCommand {
     case (.unixSocket, .name(let name)):
       try receive(fromSocketAt: UnixSocketAddress(named: name))
     case (.posixSharedMemory, .name(let name)):
-      try put(try POSIXSharedMemory(opening: name, readOnly: true).mapping.content)
+      let memory = try POSIXSharedMemory(opening: name, readOnly: true)
+      // By reading it: touching what was never allocated would allocate it, or be a SIGBUS where there is no room.
+      try printContent(byteCount: memory.mapping.byteCount) { piece in
+        try memory.descriptor.fileDescriptor.bytes(in: piece)
+      }
     case (.systemVSharedMemory, .key(let key)):
-      try put(try SystemVSharedMemory(opening: key, readOnly: true).mapping.content)
+      try printContent(of: try SystemVSharedMemory(opening: key, readOnly: true).mapping)
     case (.systemVSharedMemory, .id(let id)):
-      try put(try SystemVSharedMemory(id: id, readOnly: true).mapping.content)
+      try printContent(of: try SystemVSharedMemory(id: id, readOnly: true).mapping)
     default: throw MessageOptions.notForMessages(options.address.kind)
     }
   }
@@ -106,6 +116,7 @@ struct ReceiveCommand: ParsableCommand {
     var received = 0
     while wanted == 0 || received < wanted {
       do {
+        try MessageOutput.check()
         try put(try receive())
       } catch let error as InterprocessError where error.isTimeout && wanted == 0 {
         return
@@ -123,6 +134,7 @@ struct ReceiveCommand: ParsableCommand {
       while wanted == 0 || received < wanted {
         let piece: [UInt8]?
         do {
+          try MessageOutput.check()
           piece = format == .lines ? try lines.next() : try read()
         } catch {
           // What has come of a line is not lost.
@@ -141,14 +153,29 @@ struct ReceiveCommand: ParsableCommand {
   private func receivePackets(_ receive: () throws -> [UInt8]?) throws {
     let wanted = count ?? 0
     var received = 0
-    while wanted == 0 || received < wanted, let packet = try receive() {
+    while wanted == 0 || received < wanted {
+      try MessageOutput.check()
+      guard let packet = try receive() else { break }
       try put(packet)
       received += 1
     }
     if received < wanted { throw JobFailure("the other side closed after \(received) of \(wanted)") }
   }
 
-  private func put(_ message: [UInt8]) throws {
-    try FileDescriptor.standardOutput.writeAll(format.encode(message))
+  private func put(_ message: [UInt8]) throws { try MessageOutput.write(message, as: format) }
+
+  private func printContent(of memory: borrowing Mapping) throws {
+    try printContent(byteCount: memory.byteCount) { piece in
+      memory.bytes.withUnsafeBytes { Array($0[piece]) }
+    }
+  }
+
+  /// Prints memory as one message, in pieces: it may be larger than there is room for in this process.
+  private func printContent(byteCount: Int, _ bytes: (Range<Int>) throws -> [UInt8]) throws {
+    for start in stride(from: 0, to: byteCount, by: 1 << 16) {
+      let piece = try bytes(start..<min(start + 1 << 16, byteCount))
+      try MessageOutput.write(format.encode(part: piece)[...])
+    }
+    try MessageOutput.write(format.end[...])
   }
 }

@@ -33,14 +33,17 @@ struct SendCommand: ParsableCommand {
   var text: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "For POSIX queues: higher ones are received first; 0 to 32767. (default: 0)", valueName: "n"))
   var priority: UInt32?
 
-  @Option(help: ArgumentHelp("For System V queues: the message's type, 1 or more. (default: 1)", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("For System V queues: the message's type, 1 or more. (default: 1)", valueName: "n"))
   var type: Int?
 
-  @Option(help: ArgumentHelp("Send the text so many times.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Send the text so many times.", valueName: "n"))
   var count = 1
 
   @Option(help: "How the message is given: raw, lines or hex.")
@@ -56,13 +59,14 @@ struct SendCommand: ParsableCommand {
   }
 
   func run() throws {
+    // Looked at before anything is created.
+    let message = try text.map { format == .hex ? try MessageFormat.decodeHex(Array($0.utf8)) : Array($0.utf8) }
     try withSink { isStream, send in
       // Where there are no messages, lines are told apart by their ends.
       let lineEnd = isStream ? [UInt8(ascii: "\n")] : []
-      if let text {
-        let message = format == .hex ? try MessageFormat.decodeHex(Array(text.utf8)) : Array(text.utf8)
+      if let message {
         for _ in 0..<count { try send(format == .lines ? message + lineEnd : message) }
-      } else if format == .raw {
+      } else if format == .raw || options.address.isMemory {
         try sendStandardInput(isStream, send)
       } else {
         var lines = LineReader { try FileDescriptor.standardInput.readSome() }
@@ -81,7 +85,12 @@ struct SendCommand: ParsableCommand {
       if piece.isEmpty { break }
       if isStream { try send(piece) } else { message += piece }
     }
-    if !isStream { try send(message) }
+    if isStream { return }
+    // Of memory's one content the lines are parts.
+    let isHex = format == .hex
+    try send(
+      isHex
+        ? try message.split(separator: UInt8(ascii: "\n")).flatMap { try MessageFormat.decodeHex(Array($0)) } : message)
   }
 
   /// Calls `body` with what sends, and whether it is a stream, which does not keep messages apart.
@@ -113,8 +122,8 @@ struct SendCommand: ParsableCommand {
       }
     case (.posixSharedMemory, .name(let name)):
       try body(false) { message in
-        var memory = try POSIXSharedMemory(name, creatingIfAbsent: create ? message.count : nil)
-        try memory.mapping.overwrite(with: message)
+        let memory = try POSIXSharedMemory(name, creatingIfAbsent: create ? message.count : nil)
+        try memory.overwrite(with: message)
       }
     case (.systemVSharedMemory, let place):
       try body(false) { message in

@@ -57,11 +57,13 @@ enum ConnectedSocket: ~Copyable {
     switch type ?? .stream {
     case .stream:
       let listener = try address.whenFree { () throws(InterprocessError) in try UnixListener(at: address) }
-      defer { address.removePath() }
+      let path = BoundPath(address)
+      defer { path?.remove() }
       return .stream(try untilSignalled(timeout) { try listener.accept(timeout: $0) })
     case .sequencedPacket:
       let listener = try address.whenFree { () throws(InterprocessError) in try MessageListener(at: address) }
-      defer { address.removePath() }
+      let path = BoundPath(address)
+      defer { path?.remove() }
       return .messages(try untilSignalled(timeout) { try listener.accept(timeout: $0) })
     case .datagram: throw ValidationError("a datagram goes to whoever receives there: --create is for ipc receive")
     }
@@ -76,7 +78,8 @@ extension MessageSocket {
     Interruption.startCatching()
     defer { Interruption.stopCatching() }
     let socket = try address.whenFree { () throws(InterprocessError) in try MessageSocket(boundTo: address) }
-    defer { address.removePath() }
+    let path = BoundPath(address)
+    defer { path?.remove() }
     try body { try untilSignalled(timeout) { try socket.receiveWhole(timeout: $0) ?? [] } }
   }
 
@@ -108,9 +111,20 @@ extension UnixSocketAddress {
             + "if nobody is there" : "this is a file, and no socket; choose another path")
     }
   }
+}
 
-  fileprivate func removePath() {
-    if case .path(let path) = self { try? UnixListener.unlink(path) }
+/// The path that this process has bound, to be removed unless somebody else has put another socket there.
+private struct BoundPath {
+  private let path: FilePath
+  private let identity: FileIdentity
+
+  init?(_ address: UnixSocketAddress) {
+    guard case .path(let path) = address, let status = SocketFile.status(of: path.string) else { return nil }
+    (self.path, identity) = (path, FileIdentity(status))
+  }
+
+  func remove() {
+    if SocketFile.status(of: path.string).map(FileIdentity.init) == identity { try? UnixListener.unlink(path) }
   }
 }
 

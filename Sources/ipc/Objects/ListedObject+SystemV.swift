@@ -12,7 +12,7 @@ extension ListedObject {
     messages = row["qnum"]
     modified = max(row["stime"], row["rtime"], row["ctime"])
     let recorded = [row["lspid"], row["lrpid"]].map { CInt(truncatingIfNeeded: $0) }
-    holders = Self.users(recorded: recorded, waiting: processes.queueWaits[id])
+    holders = Self.users(recorded: recorded, waiting: processes.queueWaits[id], processes)
     // The kernel does not tell whether anybody waits, as it does of semaphores.
     if holders == .nobody, !processes.seesAllWaits { holders = .unseen }
   }
@@ -33,7 +33,7 @@ extension ListedObject {
       }
       recorded.append(last)
     }
-    holders = Self.users(recorded: recorded, waiting: processes.semaphoreWaits[id])
+    holders = Self.users(recorded: recorded, waiting: processes.semaphoreWaits[id], processes)
     if holders == .nobody, Self.isWaitedFor(id, row["nsems"]) { holders = .unseen }
   }
 
@@ -54,11 +54,13 @@ extension ListedObject {
   }
 
   /// - Parameter recorded: the processes that the kernel noted; 0 where it noted none.
-  private static func users(recorded: [CInt], waiting: Set<CInt>?) -> ObjectHolders {
+  private static func users(
+    recorded: [CInt], waiting: Set<CInt>?, _ processes: ProcessTable
+  ) -> ObjectHolders {
     let noted = Set(recorded.filter { $0 > 0 })
-    // One that was never used may be of a process that is about to.
-    return ObjectHolders(
-      noted.filter(\.isLiveProcess).union(waiting ?? []), otherwise: noted.isEmpty ? .unrecorded : .nobody)
+    // One that was never used may be of a process that is about to. A process outside this container has the number 0.
+    let otherwise: ObjectHolders = processes.isOfContainer ? .unseen : noted.isEmpty ? .unrecorded : .nobody
+    return ObjectHolders(noted.filter(\.isLiveProcess).union(waiting ?? []), otherwise: otherwise)
   }
 
   /// Whether a process that this user cannot see waits on the set.

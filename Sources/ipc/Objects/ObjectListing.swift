@@ -68,7 +68,7 @@ struct ObjectListing {
       if kinds.contains(.systemVMessageQueue) { queueTable = SystemVTable(SystemVTable.queues).rows }
       if kinds.contains(.systemVSharedMemory) { segmentTable = SystemVTable(SystemVTable.segments).rows }
       if kinds.contains(.systemVSemaphore) { semaphoreTable = SystemVTable(SystemVTable.semaphores).rows }
-      if kinds.contains(.unixSocket) { sockets = UnixSocketEntry.all().filter { !$0.isConnected } }
+      if kinds.contains(.unixSocket) { sockets = UnixSocketEntry.all() }
       search.segments = !segmentTable.isEmpty
       search.waits = !queueTable.isEmpty || !semaphoreTable.isEmpty
       search.sockets = Set(sockets.map(\.inode))
@@ -98,6 +98,7 @@ struct ObjectListing {
       }
       objects.append(queue)
     }
+    noticeGarbled(directory.names ?? [], "message queues")
     let wantsAll = selectors.isEmpty || selectors.contains(.kind(.posixMessageQueue))
     if wantsAll, directory.names == nil, directory.isSupported {
       notices.append(
@@ -110,7 +111,9 @@ struct ObjectListing {
   private mutating func addSharedMemoryFiles(_ kinds: Set<ObjectKind>, _ processes: ProcessTable) {
     guard !kinds.isDisjoint(with: [.posixSharedMemory, .posixSemaphore]) else { return }
     do throws(Errno) {
-      for file in try SharedMemoryFile.all() where kinds.contains(file.kind) {
+      let entries = try ProcFile.entries(of: SharedMemoryFile.directory)
+      noticeGarbled(entries, "memory and semaphores")
+      for file in entries.compactMap(SharedMemoryFile.init(entry:)) where kinds.contains(file.kind) {
         var object = ListedObject(file.kind, .name(file.name))
         object.describe(by: file.status)
         object.bytes = Int(file.status.st_size)
@@ -125,11 +128,18 @@ struct ObjectListing {
     }
   }
 
+  /// - Parameter names: as they were read: Swift puts U+FFFD for what is no UTF-8, which is another name.
+  private mutating func noticeGarbled(_ names: some Sequence<String>, _ what: String) {
+    let count = names.count { $0.contains("\u{FFFD}") }
+    if count > 0 { notices.append("\(count) POSIX \(what) whose names are not UTF-8 are not shown") }
+  }
+
   private mutating func addSockets(_ sockets: [UnixSocketEntry], _ processes: ProcessTable) {
     objects += sockets.filter(\.isListening).map { ListedObject($0, processes) }
     for path in Set(selectors.compactMap(\.address).compactMap(\.socketPath)) {
       guard let status = SocketFile.status(of: path), objects.first(at: status) == nil else { continue }
-      // A path asked for whose server is gone, or has not begun to listen.
+      // A path asked for whose server is gone, or has not begun to listen; or a client has it, or a connection that a
+      // server accepted there: they go by its name, and nobody connects to them.
       var object = ListedObject(.unixSocket, .name(path))
       object.describe(by: status)
       let bound = sockets.map { ListedObject($0, processes) }
@@ -153,6 +163,9 @@ struct ObjectListing {
   private mutating func noticeClosedProcesses(_ processes: ProcessTable) {
     // Even root may be shut out, by a container's or a security module's rules.
     let remedy = geteuid() == 0 ? "" : "; see them with sudo"
+    if processes.isOfContainer {
+      notices.append("processes outside this container cannot be seen: holders may be missing")
+    }
     if processes.hidesProcesses {
       notices.append("other users' processes are hidden (hidepid): holders may be missing\(remedy)")
     } else if !processes.closedProcesses.isEmpty {

@@ -40,15 +40,23 @@ struct ProcessTable {
   /// Whether `/proc` leaves out other users' processes altogether (its mount option hidepid).
   private(set) var hidesProcesses = false
 
-  var isComplete: Bool { closedProcesses.isEmpty && !hidesProcesses }
+  /// Whether there may be processes that `/proc` knows nothing of: it shows those of a container, whose objects another
+  /// one may share.
+  let isOfContainer: Bool
+
+  var isComplete: Bool { closedProcesses.isEmpty && !hidesProcesses && !isOfContainer }
 
   /// Whether everybody who waits in a System V call was found; a kernel may show no process's call.
   var seesAllWaits: Bool { isComplete && access("/proc/self/syscall", R_OK) == 0 }
 
   private let search: Search
 
-  init(lookingFor search: Search) {
+  private static let wholeMachine = "pid:[4026531836]"  // PROC_PID_INIT_INO
+
+  /// - Parameter namespace: which processes there are; `nil` where the kernel does not tell.
+  init(lookingFor search: Search, namespace: String? = try? ProcFile.target(of: "/proc/self/ns/pid")) {
     self.search = search
+    isOfContainer = namespace != Self.wholeMachine
     guard search.descriptors || search.mappings || search.waits else { return }
     let processes = ProcFile.numbers(in: "/proc")
     // The first process is there as long as the machine, or the container, is.
@@ -95,15 +103,15 @@ struct ProcessTable {
       do throws(Errno) {
         let target = try ProcFile.target(of: path)
         if target.hasPrefix("/") {
-          noteFile(at: path, called: target, try ProcFile.status(of: path), of: process)
+          if !search.devices.isEmpty { noteFile(at: path, called: target, try ProcFile.status(of: path), of: process) }
         } else if target.hasPrefix("socket:["), let inode = UInt(target.dropFirst(8).dropLast()),
           search.sockets.contains(inode)
         {
           sockets[inode, default: []].insert(process)
           socketOwners[inode] = try ProcFile.status(of: path).st_uid
         }
-      } catch  where error == .noSuchFileOrDirectory {
-        // Closed meanwhile.
+      } catch {
+        // Closed meanwhile, or of a file system that does not answer: none that is looked for.
       }
     }
   }

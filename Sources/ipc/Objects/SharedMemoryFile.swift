@@ -14,19 +14,16 @@ struct SharedMemoryFile {
 
   private static let semaphorePrefix = "sem."
 
-  /// - Returns: `nil` for what is no regular file.
+  /// - Returns: `nil` for what is no regular file, or a semaphore's without a name.
   init?(entry: String) {
     var status = stat()
-    guard lstat("\(Self.directory)/\(entry)", &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    guard lstat("\(Self.directory)/\(entry)", &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+      entry != Self.semaphorePrefix
+    else { return nil }
     let isSemaphore = entry.hasPrefix(Self.semaphorePrefix)
     kind = isSemaphore ? .posixSemaphore : .posixSharedMemory
     name = "/" + (isSemaphore ? entry.dropFirst(Self.semaphorePrefix.count) : entry[...])
     self.status = status
-  }
-
-  /// - Throws: why `/dev/shm` cannot be read.
-  static func all() throws(Errno) -> [SharedMemoryFile] {
-    try ProcFile.entries(of: directory).compactMap { SharedMemoryFile(entry: $0) }
   }
 
   static func path(of kind: ObjectKind, _ name: String) -> String {

@@ -9,8 +9,6 @@ struct UnixSocketEntry: Equatable {
   let name: String
   let inode: UInt
   let isListening: Bool
-  /// An accepted connection has its listener's address, and may outlive it.
-  let isConnected: Bool
 
   static func all() -> [UnixSocketEntry] {
     parse((try? ProcFile.text(of: "/proc/net/unix")) ?? "")
@@ -48,7 +46,6 @@ struct UnixSocketEntry: Equatable {
     name = String(path)
     self.inode = inode
     isListening = flags & Self.acceptsConnections != 0
-    isConnected = fields[5] == "03"
   }
 
   private static let acceptsConnections: UInt = 0x10000  // __SO_ACCEPTCON

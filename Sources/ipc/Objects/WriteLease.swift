@@ -8,7 +8,7 @@ import SystemPackage
 ///
 /// `/proc` shows who holds a file, but not what other users' processes, other containers' and messages on their way
 /// hold. While the lease lasts, some microseconds, whoever opens the file waits, or is told EWOULDBLOCK if it would not
-/// wait.
+/// wait: so it is asked for only where nobody is seen.
 struct WriteLease: ~Copyable {
   /// Closing the file ends the lease.
   private let descriptor: OwnedDescriptor
@@ -48,13 +48,15 @@ extension ObjectHolders {
   ///   - isComplete: whether `/proc` shows all of them.
   ///   - open: opens the file, without waiting.
   init(seen: Set<CInt>, isComplete: Bool, open: () throws(Errno) -> OwnedDescriptor) {
-    func lease() throws(Errno) { _ = try WriteLease(on: open()) }
+    guard seen.isEmpty else {
+      self = .init(seen, otherwise: .unseen)
+      return
+    }
     do throws(Errno) {
-      if seen.isEmpty { try WriteLease.patiently(lease) } else { try lease() }
+      try WriteLease.patiently { () throws(Errno) in _ = try WriteLease(on: open()) }
       self = .nobody
     } catch {
-      let isInUse = error == .wouldBlock
-      self.init(seen, otherwise: isComplete && !isInUse ? .nobody : .unseen)
+      self = isComplete && error != .wouldBlock ? .nobody : .unseen
     }
   }
 }

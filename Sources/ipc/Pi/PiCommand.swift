@@ -37,10 +37,10 @@ struct PiCommand: ParsableCommand {
     transform: mechanism(named:))
   var mechanisms: [PiMechanism] = []
 
-  @Option(help: ArgumentHelp("How many terms to sum.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many terms to sum.", valueName: "n"))
   var terms = 10_000_000
 
-  @Option(help: ArgumentHelp("How many processes to fork.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many processes to fork.", valueName: "n"))
   var workers = 10
 
   @Flag(help: "Use a pool of workers.")

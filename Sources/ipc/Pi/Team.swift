@@ -24,9 +24,13 @@ struct Team: ~Copyable {
   /// Forks the child that works on one slice and then does with its sum what `deliver` says.
   mutating func fork(_ worker: Int, deliver: (PartialSum) throws -> Void) throws {
     try Interruption.check()
+    let parent = getpid()
     children.append(
       try ForkedProcess {
         Interruption.stopCatching()
+        // One that waits for room in a queue would do so for ever.
+        ci_die_with_parent()
+        if getppid() != parent { ForkedProcess.exit(1) }
         try deliver(job.partialSum(of: worker))
       })
   }

@@ -31,7 +31,7 @@ struct TopCommand: ParsableCommand {
   @Flag(help: "Look once, and print a JSON object a worker.")
   var json = false
 
-  @Option(help: ArgumentHelp("Seconds between two looks.", valueName: "seconds"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seconds between two looks.", valueName: "seconds"))
   var interval = 1.0
 
   @Argument(help: ArgumentHelp("A process id, or a program's name. (default: every pool)", valueName: "process"))
@@ -55,7 +55,7 @@ struct TopCommand: ParsableCommand {
       for line in look.jsonLines { print(line) }
       return try finishOutput()
     }
-    let isTerminal = isatty(STDOUT_FILENO) == 1
+    let isTerminal = isatty(STDOUT_FILENO) == 1 && getenv("TERM").map { strcmp($0, "dumb") } != 0
     while true {
       if isTerminal, !once { print("\u{1B}[H\u{1B}[2J", terminator: "") }
       for line in look.lines { print(line) }
