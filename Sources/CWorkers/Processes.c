@@ -46,8 +46,13 @@ static int64_t microseconds(struct timeval time) { return (int64_t)time.tv_sec *
 
 pid_t cw_next_change(struct cw_change *change, bool waiting) {
   struct rusage usage = {0};
-  int options = WUNTRACED | WCONTINUED | (waiting ? 0 : WNOHANG);
-  change->process = wait4(-1, &change->status, options, &usage);
+  int hang = waiting ? 0 : WNOHANG;
+  // What a worker has started ends with it, while its number is still its own.
+  siginfo_t ended = {0};
+  bool has_ended = waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT | WNOHANG) == 0 && ended.si_pid > 0;
+  if (has_ended) kill(-ended.si_pid, SIGKILL);
+  change->process = has_ended ? wait4(ended.si_pid, &change->status, 0, &usage)
+                              : wait4(-1, &change->status, WUNTRACED | WCONTINUED | hang, &usage);
   change->resident_kilobytes = usage.ru_maxrss;
   change->user_microseconds = microseconds(usage.ru_utime);
   change->system_microseconds = microseconds(usage.ru_stime);

@@ -83,6 +83,17 @@ public distributed actor Large: WorkerActor {
   }
 }
 
+/// How many blocks of the pool's its worker has mapped.
+public struct BlocksMapped: WorkerFunction {
+  public static func call(_ bytes: [UInt8]) -> Int {
+    guard let file = fopen("/proc/self/maps", "r") else { return -1 }
+    defer { fclose(file) }
+    var (line, count) = ([CChar](repeating: 0, count: 512), 0)
+    while fgets(&line, CInt(line.count), file) != nil { if strstr(line, "interprocess-arena") != nil { count += 1 } }
+    return count
+  }
+}
+
 public struct Point: Codable, Sendable, Equatable {
   public let x: Double
   public let y: Double

@@ -34,6 +34,18 @@ public distributed actor Probe: WorkerActor {
     return kept.count
   }
 
+  /// Starts a program that goes on, tells its process id, and never ends.
+  public distributed func startProgram() throws {
+    var process: pid_t = 0
+    let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("1000"), nil]
+    defer { for argument in arguments { free(argument) } }
+    guard posix_spawn(&process, "/bin/sleep", nil, nil, arguments, nil) == 0 else { return }
+    try WorkerContext.report(process)
+    while true { Glibc.sleep(1000) }
+  }
+
+  public distributed func count(_ bytes: [UInt8]) -> Int { bytes.count }
+
   public distributed func sleep(milliseconds: Int) async throws {
     try await Task.sleep(for: .milliseconds(milliseconds))
   }

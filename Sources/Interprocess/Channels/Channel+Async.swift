@@ -19,7 +19,7 @@ extension Channel {
         let departure = try line.trySend(message, passing: descriptors.rawValues, mayBlock: false)
         if departure == .sent { return }
         if deadline.hasPassed { throw ChannelError.sendingTimedOut }
-        if departure == .noRoom { try await line.waitForRoom(by: deadline) } else { try await giveOthersATurn() }
+        if departure == .noRoom { try await waitForRoom(line, by: deadline) } else { try await giveOthersATurn() }
       }
     } catch {
       giveUpSending(line)
@@ -129,6 +129,18 @@ extension Channel {
     }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(channel: channel) }
+  }
+}
+
+/// Where this process has nothing left to wait with, it looks again in a moment: to give up in the middle of a message
+/// would end the channel.
+nonisolated(nonsending) func waitForRoom(_ line: any OutgoingLine, by deadline: Deadline) async throws {
+  do {
+    try await line.waitForRoom(by: deadline)
+  } catch {
+    let reason = (error as? ChannelError)?.systemError ?? error as? InterprocessError
+    guard reason?.isLackOfResources == true else { throw error }
+    try await Task.sleep(for: .milliseconds(5))
   }
 }
 

@@ -32,7 +32,7 @@ extension Channel {
     defer { release(sending) }
     do {
       while try line.trySend(message.span.bytes, passing: [], mayBlock: false) != .sent {
-        try await line.waitForRoom(by: .never)
+        try await waitForRoom(line, by: .never)
       }
     } catch {
       giveUpSending(line)

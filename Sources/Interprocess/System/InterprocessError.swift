@@ -27,6 +27,11 @@ public struct InterprocessError: Error, Hashable, Sendable {
 
   /// Whether the call gave up because its `timeout` had passed.
   public var isTimeout: Bool { errno == .timedOut }
+
+  /// Whether this process, user or machine has no descriptor, thread or memory left, for now.
+  package var isLackOfResources: Bool {
+    [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noSpace, .noMemory, .resourceTemporarilyUnavailable].contains(errno)
+  }
 }
 
 extension InterprocessError: CustomStringConvertible {

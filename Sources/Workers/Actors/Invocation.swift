@@ -6,15 +6,11 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   public typealias SerializationRequirement = any Codable
 
   var genericTypes: [String] = []
-  /// Each with its length before it, or where it lies in the arena.
-  var arguments: [UInt8] = []
-  /// What lies there.
-  private var leases: [ArenaLease] = []
+  /// Each with its length before it, or a place for a large array.
+  private var arguments: [UInt8] = []
+  private var large: [LargeArgument] = []
   /// The descriptors of shared arrays in them.
-  let passed = PassedDescriptors()
-  private let arena: Arena?
-
-  init(arena: Arena?) { self.arena = arena }
+  private let passed = PassedDescriptors()
 
   public mutating func recordGenericSubstitution<T>(_ type: T.Type) throws {
     guard let name = _mangledTypeName(type) else {
@@ -24,25 +20,23 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   }
 
   public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
-    if let lease = try arguments.append(argument: argument.value, arena, passed) { leases.append(lease) }
+    if let array = try arguments.append(argument: argument.value, passed) { large.append(array) }
   }
 
   public mutating func recordErrorType<E: Error>(_ type: E.Type) throws {}
   public mutating func recordReturnType<R: Codable>(_ type: R.Type) throws {}
   public mutating func doneRecording() throws {}
 
-  var loans: CallLoans { CallLoans(leases: leases, passed: passed.count == 0 ? nil : passed) }
-
-  /// What stands behind the head of a ``Frame/Kind/call``.
-  func frame(_ target: String) -> [UInt8] {
+  /// Makes a ``Frame/Kind/call`` of it, which has the arguments from then on.
+  mutating func takeFrame(_ target: String) -> CallFrame {
     var frame = Frame.begin(.call, 0, capacity: 16 + target.utf8.count + arguments.count)
     frame.append(part: target)
     CallTrace.append(to: &frame)
     frame.append(littleEndian: UInt64(genericTypes.count))
     for type in genericTypes { frame.append(part: type) }
     frame.append(littleEndian: UInt64(passed.count))
-    frame += arguments
-    return frame
+    defer { (arguments, large) = ([], []) }
+    return CallFrame(frame, arguments, large, passed)
   }
 }
 

@@ -43,54 +43,41 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
   public func actorReady<Act: DistributedActor>(_ actor: Act) where Act.ID == ActorID {}
   public func resignID(_ id: ActorID) {}
   public func makeInvocationEncoder() -> WorkerInvocationEncoder {
-    WorkerInvocationEncoder(arena: caller?.arena)
+    WorkerInvocationEncoder()
   }
 
   public func remoteCall<Act: DistributedActor, Err: Error, Res: Codable>(
     on actor: Act, target: RemoteCallTarget, invocation: inout InvocationEncoder, throwing: Err.Type,
     returning: Res.Type
   ) async throws -> Res where Act.ID == ActorID {
-    let reply = try await call(actor.id, target, invocation)
+    let reply = try await call(actor.id, target, &invocation)
     return try reply.value(Res.self)
   }
 
   public func remoteCallVoid<Act: DistributedActor, Err: Error>(
     on actor: Act, target: RemoteCallTarget, invocation: inout InvocationEncoder, throwing: Err.Type
   ) async throws where Act.ID == ActorID {
-    _ = try await call(actor.id, target, invocation)
+    _ = try await call(actor.id, target, &invocation)
   }
 
   private nonisolated(nonsending) func call(
-    _ id: ActorID, _ target: RemoteCallTarget, _ invocation: WorkerInvocationEncoder
+    _ id: ActorID, _ target: RemoteCallTarget, _ invocation: inout WorkerInvocationEncoder
   ) async throws -> CallReply {
     guard let caller else { throw WorkerCallError("this actor is not in a pool: calls go to those that a pool gives") }
     return try await CallTrace.withCallerSpan(target.identifier) {
-      let frame = invocation.frame(target.identifier)
-      return try await caller.call(id.target, name: target.identifier, frame: frame, invocation.loans)
+      let frame = invocation.takeFrame(target.identifier)
+      return try await caller.call(id.target, name: target.identifier, frame)
     }
   }
 }
 
 /// Makes a call in some worker.
 protocol WorkerCaller: Sendable {
-  /// Where large arguments go.
-  var arena: Arena? { get }
-
-  /// - Parameters:
-  ///   - frame: the call, with an id that is still to be written.
-  ///   - loans: what the arguments have beside the frame.
+  /// - Parameter frame: the call, with an id that is still to be written.
   /// - Throws: what the call threw, or why it was not answered.
   nonisolated(nonsending) func call(
-    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
+    _ target: WorkerSystem.ActorID.Target, name: String, _ frame: CallFrame
   ) async throws -> CallReply
-}
-
-/// What the arguments of a call have beside its frame.
-struct CallLoans: Sendable {
-  /// Large arrays, in the arena.
-  var leases: [ArenaLease] = []
-  /// The descriptors of shared arrays.
-  var passed: PassedDescriptors?
 }
 
 /// What a worker answered.

@@ -32,17 +32,20 @@ final class Arena: Sendable {
     self.onDrop = onDrop
   }
 
-  /// Copies an array into a block, where it is large, plain, and there is memory.
-  func place<Value>(_ value: Value) -> ArenaLease? {
-    plainArray(value).flatMap { place($0) }
+  /// A value as an array that is worth a block.
+  static func largeArray<Value>(_ value: Value) -> (any PlainArray)? {
+    plainArray(value).flatMap { $0.plainByteCount >= smallestArray && isPlain($0) ? $0 : nil }
   }
 
-  private func place<Elements: PlainArray>(_ array: Elements) -> ArenaLease? {
-    guard let stride = Elements.plainStride, stride > 0 else { return nil }
-    let count = array.plainByteCount
-    guard count >= Self.smallestArray, let block = take(count) else { return nil }
+  private static func isPlain<Elements: PlainArray>(_: Elements) -> Bool {
+    Elements.plainStride.map { $0 > 0 } ?? false
+  }
+
+  /// Copies an array into a block, where there is memory for one.
+  func place(_ array: any PlainArray) -> ArenaLease? {
+    guard let block = take(array.plainByteCount) else { return nil }
     array.copyPlainBytes(to: block.bytes)
-    return ArenaLease(block, byteCount: count, in: self)
+    return ArenaLease(block, in: self)
   }
 
   private func take(_ count: Int) -> ArenaBlock? {
@@ -112,11 +115,11 @@ final class Arena: Sendable {
 /// Memory of an ``Arena``, in a memfd.
 final class ArenaBlock: Sendable {
   let id: UInt64
-  private let memory: AnonymousMemory
+  private let mapping: Mapping
   /// For workers.
   let readOnly: OwnedDescriptor
 
-  var byteCount: Int { memory.mapping.byteCount }
+  var byteCount: Int { mapping.byteCount }
 
   init?(id: UInt64, byteCount: Int) {
     guard let memory = try? AnonymousMemory(byteCount: byteCount, label: "interprocess-arena") else { return nil }
@@ -124,24 +127,22 @@ final class ArenaBlock: Sendable {
       adopting: ci_open("/proc/self/fd/\(memory.descriptor.rawValue)", O_RDONLY | O_CLOEXEC, 0))
     if readOnly.isClosed { return nil }
     self.id = id
-    self.memory = memory
+    mapping = memory.takeMapping()
     self.readOnly = readOnly
   }
 
   /// For the one who has taken it, and as long as the block is there.
-  var bytes: UnsafeMutableRawBufferPointer { memory.mapping.withUnsafeBytes { $0 } }
+  var bytes: UnsafeMutableRawBufferPointer { mapping.withUnsafeBytes { $0 } }
 }
 
 /// A block with an array in it, until the call is over that needs it: its caller, and the worker it was sent to, let go.
 final class ArenaLease: Sendable {
   let block: ArenaBlock
-  let byteCount: Int
   private let arena: Arena
   private let isKept = Atomic(false)
 
-  init(_ block: ArenaBlock, byteCount: Int, in arena: Arena) {
+  init(_ block: ArenaBlock, in arena: Arena) {
     self.block = block
-    self.byteCount = byteCount
     self.arena = arena
   }
 

@@ -1,25 +1,21 @@
 import Interprocess
 
-/// An argument in a frame is a part with its length before it; or, where it lies in the arena, no length, the block, and
-/// how many bytes.
-private let inArena = UInt64.max
+// An argument in a frame is a part with its length before it, or says where in the arena it lies: see LargeArgument.
 
 extension [UInt8] {
-  /// Appends an argument: a large array goes to the arena, if there is one.
+  /// Appends an argument to the arguments of a call.
   ///
   /// - Parameter passed: takes the descriptors of shared arrays in it.
-  /// - Returns: what has to be kept until the call is over.
+  /// - Returns: a large array, which is to be put into its place when the call is sent.
   mutating func append<Value: Encodable>(
-    argument value: Value, _ arena: Arena?, _ passed: PassedDescriptors? = nil
-  ) throws -> ArenaLease? {
-    guard let lease = arena?.place(value) else {
+    argument value: Value, _ passed: PassedDescriptors? = nil
+  ) throws -> LargeArgument? {
+    guard let array = Arena.largeArray(value) else {
       try append(part: value, passed)
       return nil
     }
-    append(littleEndian: inArena)
-    append(littleEndian: lease.block.id)
-    append(littleEndian: UInt64(lease.byteCount))
-    return lease
+    defer { LargeArgument.appendPlace(to: &self) }
+    return LargeArgument(array, value, at: count)
   }
 }
 
@@ -27,13 +23,10 @@ extension FrameReader {
   mutating func argument<Value: Decodable>(
     _: Value.Type, _ arena: WorkerArena?, _ arrived: ArrivedDescriptors? = nil
   ) throws -> Value {
-    var ahead = self
-    guard try ahead.number() == inArena else { return try value(Value.self, arrived) }
-    let block = try ahead.number()
-    guard let arena, let type = Value.self as? any PlainArray.Type, let byteCount = Int(exactly: try ahead.number()),
+    guard let (block, byteCount) = try LargeArgument.read(&self) else { return try value(Value.self, arrived) }
+    guard let arena, let type = Value.self as? any PlainArray.Type,
       let array = try Self.array(type, arena, block, byteCount) as? Value
     else { throw Malformed() }
-    self = ahead
     return array
   }
 

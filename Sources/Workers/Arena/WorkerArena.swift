@@ -9,6 +9,10 @@ final class WorkerArena: Sendable {
     var blocks: [UInt64: LentMemory] = [:]
     /// Will not be used, and have not come.
     var dropped: Set<UInt64> = []
+    /// Have come, and could not be mapped.
+    var failed: [UInt64: InterprocessError] = [:]
+    /// Of those, the ones that the call which runs has asked for.
+    var missed: [UInt64] = []
     /// Of the call that runs.
     var loans: [Loan] = []
     /// Outlived their call: the worker's code has stored the array.
@@ -24,15 +28,19 @@ final class WorkerArena: Sendable {
   init(awaitBlocks: @escaping @Sendable (() -> Bool) -> Bool) { self.awaitBlocks = awaitBlocks }
 
   func adopt(_ block: UInt64, _ descriptor: consuming OwnedDescriptor) {
-    guard let memory = try? LentMemory(descriptor) else { return }
-    state.withLock { if $0.dropped.remove(block) == nil { $0.blocks[block] = memory } }
+    do throws(InterprocessError) {
+      let memory = try LentMemory(descriptor)
+      state.withLock { if $0.dropped.remove(block) == nil { $0.blocks[block] = memory } }
+    } catch {
+      state.withLock { if $0.dropped.remove(block) == nil { $0.failed[block] = error } }
+    }
   }
 
   func drop(_ block: UInt64) {
     // Unmapped after the lock.
     _ = state.withLock { state in
       let memory = state.blocks.removeValue(forKey: block)
-      if memory == nil { state.dropped.insert(block) }
+      if memory == nil, state.failed.removeValue(forKey: block) == nil { state.dropped.insert(block) }
       return memory
     }
   }
@@ -50,25 +58,35 @@ final class WorkerArena: Sendable {
   }
 
   private func memory(of block: UInt64) throws -> LentMemory {
-    func found() -> LentMemory? { state.withLock { $0.blocks[block] } }
-    guard awaitBlocks({ found() != nil }), let memory = found() else {
-      throw WorkerCallError("an array's memory did not reach the worker")
+    func found() -> Result<LentMemory, InterprocessError>? {
+      state.withLock { state in state.blocks[block].map { .success($0) } ?? state.failed[block].map { .failure($0) } }
     }
-    return memory
+    guard awaitBlocks({ found() != nil }), let memory = found() else {
+      throw WorkerCallError("an array's memory did not reach the worker; it may have no descriptor left (openFiles)")
+    }
+    if case .failure = memory {
+      state.withLock { state in
+        state.failed[block] = nil
+        state.missed.append(block)
+      }
+    }
+    return try memory.get()
   }
 
   /// The call is over: takes back what it has let go.
   ///
-  /// - Returns: the blocks whose arrays the worker's code has stored; they are the worker's from now on.
+  /// - Returns: the blocks whose arrays the worker's code has stored; they are the worker's from now on. And those that it
+  ///   does not have: they are to be sent anew.
   func endCall() -> [UInt64] {
     state.withLock { state in
-      if state.loans.isEmpty, state.kept.isEmpty { return [] }
+      if state.loans.isEmpty, state.kept.isEmpty, state.missed.isEmpty { return [] }
+      defer { state.missed = [] }
       state.kept.removeAll { $0.isOver }
       let stored = state.loans.filter { !$0.isOver }
       state.loans = []
       state.kept += stored
       for loan in stored { state.blocks[loan.block] = nil }
-      return stored.map(\.block)
+      return stored.map(\.block) + state.missed
     }
   }
 }

@@ -34,7 +34,7 @@ final class CollectedOutput: Sendable {
 
   private init(_ pipe: consuming OwnedDescriptor, _ limit: Int) {
     state = Mutex(State(pipe: pipe))
-    self.limit = max(0, limit)
+    self.limit = min(max(0, limit), 1 << 40)
   }
 
   /// What to wait for; `nil` once all writers have closed.

@@ -60,7 +60,11 @@ struct ForkServerProcess {
 
   /// Ends with all workers, stopped ones too.
   private mutating func end() -> Never {
-    for process in workers.keys { kill(process, SIGKILL) }
+    for process in workers.keys {
+      kill(process, SIGKILL)
+      // And what it has started.
+      kill(-process, SIGKILL)
+    }
     for worker in adopted { _ = ci_pidfd_send_signal(worker.pidfd, SIGKILL) }
     // The parent may be dead, and who else knows of them dies here. Of a parent that lives, nobody is left to talk to.
     for id in orphaned + queues.values.joined() + adopted.flatMap(\.queues) { cw_remove_queue(id) }

@@ -2,39 +2,37 @@ import Interprocess
 
 /// A call of a ``WorkerFunction`` on its way: the type's name, how many descriptors there are beside it, the inputs.
 enum FunctionFrame {
-  /// A call for elements of a chunk, and what lies beside it.
+  /// A call for elements of a chunk.
   static func make<Function: WorkerFunction>(
-    _: Function.Type, _ name: TypeNames.Name, _ inputs: ArraySlice<Function.Input>, _ arena: Arena?
-  ) throws -> ([UInt8], CallLoans) {
+    _: Function.Type, _ name: TypeNames.Name, _ inputs: ArraySlice<Function.Input>
+  ) throws -> CallFrame {
     if Numbers.include(Function.Input.self) {
       var frame = begin(name, descriptors: 0, capacity: inputs.count * MemoryLayout<Function.Input>.stride)
       Numbers.append(inputs, to: &frame)
-      return (frame, CallLoans())
+      return CallFrame(frame)
     }
-    var loans = CallLoans()
+    var large: [LargeArgument] = []
     let passed = PassedDescriptors()
     var arguments: [UInt8] = []
     if Function.Input.self is any PlainArray.Type {
       for input in inputs {
-        if let lease = try arguments.append(argument: input, arena, passed) { loans.leases.append(lease) }
+        if let array = try arguments.append(argument: input, passed) { large.append(array) }
       }
     } else {
       try CBOREncoder(passed).encode(Array(inputs), into: &arguments)
     }
-    if passed.count > 0 { loans.passed = passed }
-    var frame = begin(name, descriptors: passed.count, capacity: arguments.count)
-    frame += arguments
-    return (frame, loans)
+    return CallFrame(
+      begin(name, descriptors: passed.count, capacity: arguments.count), arguments, large, passed)
   }
 
   /// A call for one element.
   static func make<Function: WorkerFunction>(
-    _: Function.Type, _ name: TypeNames.Name, one input: Function.Input, _ arena: Arena?
-  ) throws -> ([UInt8], CallLoans) {
-    guard Numbers.include(Function.Input.self) else { return try make(Function.self, name, [input], arena) }
+    _: Function.Type, _ name: TypeNames.Name, one input: Function.Input
+  ) throws -> CallFrame {
+    guard Numbers.include(Function.Input.self) else { return try make(Function.self, name, [input]) }
     var frame = begin(name, descriptors: 0, capacity: MemoryLayout<Function.Input>.stride)
     Numbers.append(input, to: &frame)
-    return (frame, CallLoans())
+    return CallFrame(frame)
   }
 
   private static func begin(_ name: TypeNames.Name, descriptors: Int, capacity: Int) -> [UInt8] {

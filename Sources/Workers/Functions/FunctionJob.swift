@@ -28,6 +28,17 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
     var pieces: [Piece] = []
     /// Measured, of one element.
     var secondsPerElement: Double?
+    /// Those who have nothing to hand out, until it shows whether there is more to come.
+    var idle: [CheckedContinuation<Void, Never>] = []
+    var chunksOut = 0
+    var isStopped = false
+
+    /// What was out may have come back to be done again.
+    mutating func chunkEnded() -> [CheckedContinuation<Void, Never>] {
+      chunksOut -= 1
+      defer { idle = [] }
+      return idle
+    }
   }
 
   private static var chunkSeconds: Double { 0.004 }
@@ -39,10 +50,15 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   private let name: TypeNames.Name
   private let inputs: [Function.Input]
   private let options: CallOptions
+  private let stopsAtFailure: Bool
   private let state: Mutex<State>
 
-  init(_ core: PoolCore, _ name: TypeNames.Name, inputs: [Function.Input], _ options: CallOptions) {
+  /// - Parameter stopsAtFailure: whether nothing is begun once an element has failed.
+  init(
+    _ core: PoolCore, _ name: TypeNames.Name, inputs: [Function.Input], _ options: CallOptions, stopsAtFailure: Bool
+  ) {
     self.core = core
+    self.stopsAtFailure = stopsAtFailure
     self.name = name
     self.inputs = inputs
     self.options = options
@@ -67,17 +83,42 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
   }
 
   private func runChunks(_ workers: Int) async throws {
-    while let range = nextChunk(workers) { try await CallTrace.withCallerSpan(name.display) { try await run(range) } }
+    while true {
+      guard let range = nextChunk(workers) else {
+        guard await isMoreToCome() else { return }
+        continue
+      }
+      defer { for waiting in state.withLock({ $0.chunkEnded() }) { waiting.resume() } }
+      try await CallTrace.withCallerSpan(name.display) { try await run(range) }
+    }
+  }
+
+  /// Waits until a chunk that is out has come back, if there is one: of one that was lost, elements are to be done again.
+  private func isMoreToCome() async -> Bool {
+    var isMore = false
+    await withCheckedContinuation { continuation in
+      let isIdle = state.withLock { state in
+        isMore = !state.rest.isEmpty || state.chunksOut > 0
+        guard state.rest.isEmpty, state.chunksOut > 0 else { return false }
+        state.idle.append(continuation)
+        return true
+      }
+      if !isIdle { continuation.resume() }
+    }
+    return isMore
   }
 
   private func nextChunk(_ workers: Int) -> Range<Int>? {
     state.withLock { state in
+      if state.isStopped { state.rest = [] }
       guard let rest = state.rest.popLast() else { return nil }
+      state.chunksOut += 1
       let fair = max(1, state.left / (4 * workers))
       let timely = state.secondsPerElement.map {
         Int(min(Double(Self.largestChunk), Self.chunkSeconds / max($0, 1e-9)))
       }
-      let size = rest.isOneByOne ? 1 : min(rest.range.count, Self.largestChunk, fair, max(1, timely ?? 1))
+      let most = min(rest.range.count, Self.largestChunk, fair, max(1, timely ?? 1))
+      let size = rest.isOneByOne ? 1 : withoutTooMuch(rest.range.prefix(most))
       state.left -= size
       let end = rest.range.lowerBound + size
       if end < rest.range.upperBound {
@@ -87,11 +128,28 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
     }
   }
 
+  /// A block of the arena costs a descriptor on each side, and memory.
+  private static var mostBlocks: Int { 16 }
+  private static var mostBytes: Int { 64 << 20 }
+
+  /// How many of these may be a chunk: of large arrays not many, and one at least.
+  private func withoutTooMuch(_ range: Range<Int>) -> Int {
+    guard Function.Input.self is any PlainArray.Type else { return range.count }
+    var (blocks, bytes) = (0, 0)
+    for index in range {
+      guard let count = (inputs[index] as? any PlainArray)?.plainByteCount, count >= Arena.smallestArray else { continue }
+      blocks += 1
+      bytes += count
+      if blocks > Self.mostBlocks || bytes > Self.mostBytes { return max(1, index - range.lowerBound) }
+    }
+    return range.count
+  }
+
   private func run(_ range: Range<Int>) async throws {
     let start = ContinuousClock.now
     do {
-      let (frame, loans) = try encoded(range)
-      switch await core.answer(name.display, frame, loans, options) {
+      let frame = try FunctionFrame.make(Function.self, name, inputs[range])
+      switch await core.answer(name.display, frame, options) {
       case .reply(let reply):
         let results = try ChunkResults<Function.Output>(try reply.result(), count: range.count)
         note(results, range, ContinuousClock.now - start)
@@ -113,10 +171,6 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
     let error: any Error
   }
 
-  private func encoded(_ range: Range<Int>) throws -> ([UInt8], CallLoans) {
-    try FunctionFrame.make(Function.self, name, inputs[range], core.arena)
-  }
-
   private func note(_ results: ChunkResults<Function.Output>, _ range: Range<Int>, _ time: Duration) {
     let (seconds, attoseconds) = time.components
     let each = (Double(seconds) + Double(attoseconds) * 1e-18) / Double(range.count)
@@ -127,8 +181,11 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
         state.secondsPerElement = each
       }
       state.pieces.append(Piece(start: range.lowerBound, results: results))
+      if !results.failures.isEmpty { noteFailure(&state) }
     }
   }
+
+  private func noteFailure(_ state: inout State) { state.isStopped = state.isStopped || stopsAtFailure }
 
   /// One element has failed, and the others go again; all of them one by one where nobody knows which it was.
   private func note(_ error: any Error, _ range: Range<Int>, at element: Int?) {
@@ -141,6 +198,7 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
       }
       let index = range.lowerBound + offset
       state.pieces.append(Piece(start: index, results: ChunkResults([], [(0, error)])))
+      noteFailure(&state)
       for rest in [range.lowerBound..<index, (index + 1)..<range.upperBound] where !rest.isEmpty {
         state.rest.append(Rest(range: rest))
         state.left += rest.count

@@ -15,11 +15,11 @@ public struct CallOptions: Sendable {
     self.isRepeatable = isRepeatable
   }
 
+  /// What is told of their reports.
+  var onReport: (@Sendable ([UInt8]) -> Void)?
+
   /// Those of the calls that this task makes.
   @TaskLocal static var current = CallOptions()
-
-  /// What is told of a call's reports.
-  @TaskLocal static var onReport: (@Sendable ([UInt8]) -> Void)?
 
   func request(_ target: CallTarget) -> CallRequest {
     var request = CallRequest()

@@ -57,11 +57,24 @@ final class ControlLine: Sendable {
           awaitRoom(&state)
           return isWell
         }
+        // This user has too many descriptors on their way, to whomever: in a moment there is room again.
+        if error.errno == .tooManyReferences {
+          tryAgain(&state)
+          return isWell
+        }
         isWell = false
       }
       state.outbox.removeFirst()
     }
     return isWell
+  }
+
+  private func tryAgain(_ state: inout State) {
+    guard let reactor = try? Reactor.shared() else { return }
+    state.watch = reactor.watch(nil, by: Deadline(.milliseconds(5))) { [weak self] outcome in
+      guard case .failure(let error as InterprocessError) = outcome, error.isTimeout else { return }
+      self?.state.withLock { state in _ = self?.flush(&state) }
+    }
   }
 
   private func awaitRoom(_ state: inout State) {

@@ -19,8 +19,7 @@ final class PendingCall: Sendable {
   let id: CallID
   let name: String
   let deadline: Duration?
-  let frame: [UInt8]
-  let loans: CallLoans
+  let frame: CallFrame
   let onReport: (@Sendable ([UInt8]) -> Void)?
   private let state = Mutex(State())
   #if Metrics
@@ -30,15 +29,14 @@ final class PendingCall: Sendable {
   #endif
 
   init(
-    _ id: CallID, name: String, deadline: Duration?, frame: consuming [UInt8], loans: CallLoans = .init(),
+    _ id: CallID, name: String, deadline: Duration?, frame: consuming CallFrame,
     onReport: (@Sendable ([UInt8]) -> Void)?
   ) {
-    self.loans = loans
     self.id = id
     self.name = name
     self.deadline = deadline
-    if frame.count >= Frame.headSize {
-      frame.withUnsafeMutableBytes {
+    if frame.bytes.count >= Frame.headSize {
+      frame.bytes.withUnsafeMutableBytes {
         $0.storeBytes(of: UInt64(id.rawValue).littleEndian, toByteOffset: 1, as: UInt64.self)
       }
     }
@@ -56,16 +54,16 @@ final class PendingCall: Sendable {
   }
 
   /// Whether it is a call, and not a request to hold a worker.
-  var isMeasured: Bool { !frame.isEmpty }
+  var isMeasured: Bool { !frame.bytes.isEmpty }
 
   /// Keeps what the worker answered, until the pool says that this is the call's answer.
   func keep(_ reply: CallReply) { state.withLock { $0.reply = reply } }
   func takeReply() -> CallReply? { state.withLock { $0.reply.take() } }
 
-  /// Gives the call its one answer.
+  /// Gives the call its one answer; the first counts.
   func complete(_ answer: Answer) {
     let continuation = state.withLock { state -> CheckedContinuation<Answer, Never>? in
-      state.answer = answer
+      state.answer = state.answer ?? answer
       return state.continuation.take()
     }
     continuation?.resume(returning: answer)

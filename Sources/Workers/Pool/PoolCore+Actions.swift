@@ -154,9 +154,27 @@ extension PoolCore {
       return endReading(worker, isViolation: true)
     }
     call.noteSending(attempt)
-    worker.lend(call.loans, to: id)
-    worker.send(call.frame) { self.notSent(id, to: worker) }
+    if call.frame.isLarge {
+      // Copying takes its time, for which no other call is to wait.
+      Task.detached { self.give(call, to: worker) }
+    } else {
+      give(call, to: worker)
+    }
     if !isRead { state.withLock { $0.toRead.append(worker) } }
+  }
+
+  private func give(_ call: PendingCall, to worker: PooledWorker) {
+    let id = call.id
+    do {
+      let bytes = try call.frame.bytes(placing: arena)
+      worker.lend(call.frame, to: id)
+      worker.send(bytes) { self.notSent(id, to: worker) }
+    } catch {
+      // It did not encode, which is for its caller to know. The worker is as free as if it had answered.
+      worker.state.withLock { if $0.call == id { $0.call = nil } }
+      call.complete(.failure(error))
+      feed(.reply(worker.id, id))
+    }
   }
 
   private func notSent(_ call: CallID, to worker: PooledWorker) {

@@ -11,21 +11,20 @@ extension PoolCore: WorkerCaller {
   private static let leastPatience = Duration.milliseconds(500)
 
   nonisolated(nonsending) func call(
-    _ target: WorkerSystem.ActorID.Target, name: String, frame: [UInt8], _ loans: CallLoans
+    _ target: WorkerSystem.ActorID.Target, name: String, _ frame: CallFrame
   ) async throws -> CallReply {
     let options = CallOptions.current
     switch target {
-    case .any: return try await call(.any, name: name, frame: frame, loans, options)
-    case .held(let lease):
-      return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame: frame, loans, options)
+    case .any: return try await call(.any, name: name, frame, options)
+    case .held(let lease): return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame, options)
     case .local: throw WorkerCallError("this actor is in no pool")
     }
   }
 
   nonisolated(nonsending) func call(
-    _ target: CallTarget, name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
+    _ target: CallTarget, name: String, _ frame: CallFrame, _ options: CallOptions
   ) async throws -> CallReply {
-    let answer = await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(target)) }
+    let answer = await answer(name: name, frame, options) { .submit($0, options.request(target)) }
     switch answer {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
@@ -35,16 +34,16 @@ extension PoolCore: WorkerCaller {
 
   /// Computes elements of a function in the next free worker.
   nonisolated(nonsending) func answer(
-    _ name: String, _ frame: [UInt8], _ loans: CallLoans, _ options: CallOptions
+    _ name: String, _ frame: CallFrame, _ options: CallOptions
   ) async -> PendingCall.Answer {
-    await answer(name: name, frame: frame, loans, options) { .submit($0, options.request(.any)) }
+    await answer(name: name, frame, options) { .submit($0, options.request(.any)) }
   }
 
   /// Holds a worker.
   nonisolated(nonsending) func hold(_ options: CallOptions) async throws -> LeaseID {
     let priority = options.request(.any).priority
     var id = CallID(rawValue: 0)
-    let answer = await answer(name: "withWorker", frame: [], .init(), options) { call in
+    let answer = await answer(name: "withWorker", CallFrame([]), options) { call in
       id = call
       return .hold(call, priority)
     }
@@ -53,18 +52,19 @@ extension PoolCore: WorkerCaller {
   }
 
   private nonisolated(nonsending) func answer(
-    name: String, frame: [UInt8], _ loans: CallLoans, _ options: CallOptions, _ event: (CallID) -> PoolEvent
+    name: String, _ frame: CallFrame, _ options: CallOptions, _ event: (CallID) -> PoolEvent
   ) async -> PendingCall.Answer {
     if Task.isCancelled { return .failure(CancellationError()) }
-    guard frame.count <= configuration.maximumMessageSize else {
-      return .failure(WorkerCallError.tooLarge("the call", frame.count, limit: configuration.maximumMessageSize))
+    let count = frame.bytes.count
+    guard count <= configuration.maximumMessageSize else {
+      return .failure(WorkerCallError.tooLarge("the call", count, limit: configuration.maximumMessageSize))
     }
     let id = state.withLock { state in
       state.lastCall += 1
       return CallID(rawValue: state.lastCall)
     }
     let call = PendingCall(
-      id, name: name, deadline: options.deadline, frame: frame, loans: loans, onReport: CallOptions.onReport)
+      id, name: name, deadline: options.deadline, frame: frame, onReport: options.onReport)
     let start = MonotonicTime.now
     let patience = look.nanoseconds
     let toRead = feedAndCarryOut(event(id)) { $0.calls[id] = call }
@@ -156,10 +156,9 @@ extension PoolCore: WorkerCaller {
     }
   }
 
-  /// Whether this process has no descriptors left, which is no fault of a worker's.
+  /// Whether this process has nothing left to wait with, which is no fault of a worker's.
   private static func isOwnLack(_ error: any Error) -> Bool {
-    let reason = (error as? ChannelError)?.systemError?.errno ?? (error as? InterprocessError)?.errno
-    return reason == .tooManyOpenFiles || reason == .tooManyOpenFilesInSystem
+    ((error as? ChannelError)?.systemError ?? error as? InterprocessError)?.isLackOfResources ?? false
   }
 
   /// Whether a worker that has no call has sent nothing since its last reply, as it should. Nobody may be reading it.
@@ -257,8 +256,9 @@ extension PoolCore: WorkerCaller {
   private func recycleIfDue(_ worker: PooledWorker) {
     guard let most = configuration.recycling.residentBytes, let process = worker.processID else { return }
     guard let text = try? SmallFile.text("/proc/\(process)/statm") else { return }
-    let fields = text.split(separator: " ")
-    guard fields.count > 1, let pages = Int(fields[1]) else { return }
-    if pages * Mapping.pageSize > most { feed(.retire(worker.id)) }
+    // Resident, and of that shared: the arena and the channel, which are the pool's.
+    let fields = text.split(separator: " ").dropFirst().prefix(2).compactMap { Int($0) }
+    guard fields.count == 2 else { return }
+    if (fields[0] - fields[1]) * Mapping.pageSize > most { feed(.retire(worker.id)) }
   }
 }

@@ -10,7 +10,7 @@ extension PoolStateMachine {
     enqueue(id, call.request)
     dispatch(&actions)
     // Whether it has to wait shows only now.
-    if let limit = rules.queueLimit, let waiting = calls[id], waiting.worker == nil, waitingCount > limit + toCome {
+    if let limit = rules.queueLimit, let waiting = calls[id], waiting.worker == nil, waitingCount - toCome > limit {
       dequeue(id, call.request)
       answer(id, .queueFull, &actions)
     }

@@ -50,19 +50,25 @@ extension PoolStateMachine {
   /// A process ended that was not asked to, and with no call in it.
   ///
   /// Starts that fail come ever more slowly, so that a window may never have its fill of them: in a row they count
-  /// whenever they were.
+  /// whenever they were. Those of a round have one reason, as have deaths that come together, and count once.
   mutating func noteDeath(at time: Duration, isFailedStart: Bool, _ actions: inout [PoolAction]) {
     guard life == .running || life == .draining, !hasFailed else { return }
-    if isFailedStart { backOff(&actions) }
+    if isFailedStart {
+      if isBackingOff { return }
+      backOff(&actions)
+    }
     guard let limit = rules.restartLimit else { return }
     deaths.removeAll { time - $0 >= limit.window }
+    if !isFailedStart, let last = deaths.last, time - last < Self.together { return }
     deaths.append(time)
     if deaths.count > limit.deaths || failedStarts > limit.deaths { fail(&actions) }
   }
 
+  /// One event may kill many workers.
+  private static let together = Duration.milliseconds(50)
+
   private mutating func backOff(_ actions: inout [PoolAction]) {
     failedStarts += 1
-    guard !isBackingOff else { return }
     isBackingOff = true
     var delay = rules.backOff
     var doublings = failedStarts - 1

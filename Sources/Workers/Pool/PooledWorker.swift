@@ -79,9 +79,9 @@ final class PooledWorker: Sendable {
   func cancel(_ call: CallID) { control.send(.cancel(UInt64(call.rawValue))) }
 
   /// Gives the worker, before a call is sent, the memory in which the call's arguments lie. It waits for that.
-  func lend(_ loans: CallLoans, to call: CallID) {
-    if !loans.leases.isEmpty { lend(loans.leases) }
-    guard let passed = loans.passed else { return }
+  func lend(_ frame: CallFrame, to call: CallID) {
+    if frame.isLarge { lend(frame.leases) }
+    guard let passed = frame.passed else { return }
     for descriptor in passed.fileDescriptors {
       memory.send(.descriptor(UInt64(call.rawValue)), descriptor, of: passed)
     }

@@ -35,13 +35,13 @@ extension WorkerPool {
   /// Computes a function of each of the inputs, and gives the results in their order. The elements travel in chunks, as
   /// large as their duration suggests.
   ///
-  /// - Throws: the first element's error.
+  /// - Throws: an element's error, the first in order of those there are; what has not been begun then is not computed.
   public func map<Function: WorkerFunction>(
     _ function: Function.Type, _ inputs: some Collection<Function.Input>, options: CallOptions = .init()
   ) async throws -> [Function.Output] {
     var outputs: [Function.Output] = []
     outputs.reserveCapacity(inputs.count)
-    for results in try await results(of: function, inputs, options) {
+    for results in try await results(of: function, inputs, options, stoppingAtFailure: true) {
       if let failure = results.failures.first { throw failure.error }
       outputs += results.outputs
     }
@@ -59,12 +59,13 @@ extension WorkerPool {
   }
 
   private func results<Function: WorkerFunction>(
-    of function: Function.Type, _ inputs: some Collection<Function.Input>, _ options: CallOptions
+    of function: Function.Type, _ inputs: some Collection<Function.Input>, _ options: CallOptions,
+    stoppingAtFailure: Bool = false
   ) async throws -> [ChunkResults<Function.Output>] {
     guard let core else { return [await inlineResults(of: function, inputs)] }
     let name = try TypeNames.name(of: function)
-    let job = FunctionJob<Function>(core, name, inputs: Array(inputs), options)
-    return try await job.run(workers: configuration.count)
+    let job = FunctionJob<Function>(core, name, inputs: Array(inputs), options, stopsAtFailure: stoppingAtFailure)
+    return try await job.run(workers: configuration.rules.maximum)
   }
 
   private func inlineResults<Function: WorkerFunction>(
@@ -91,15 +92,15 @@ extension WorkerPool {
     guard let core else { return try await function.call(input) }
     let name = try TypeNames.name(of: function)
     return try await CallTrace.withCallerSpan(name.display) {
-      let (frame, loans) = try FunctionFrame.make(function, name, one: input, core.arena)
-      return try ChunkResults.one(try await core.call(.any, name: name.display, frame: frame, loans, options))
+      let frame = try FunctionFrame.make(function, name, one: input)
+      return try ChunkResults.one(try await core.call(.any, name: name.display, frame, options))
     }
   }
 }
 
 extension WorkerPoolConfiguration {
   var window: Int {
-    let workers = max(1, count)
+    let workers = rules.maximum
     return workers + min(workers, max(0, queueLimit ?? workers))
   }
 }

@@ -88,13 +88,19 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   }
 
   /// Shuts the pool down: every call is answered, and when this returns no process of it is left.
+  ///
+  /// Cancelling the task makes a drain a ``Shutdown/cancel``.
   public func shutDown(_ shutdown: Shutdown = .drain()) async {
     guard let core else { return }
     switch shutdown {
     case .drain(let limit): core.feed(.shutdown(.drain(within: limit)))
     case .cancel: core.feed(.shutdown(.cancel))
     }
-    await core.ended()
+    await withTaskCancellationHandler {
+      await core.ended()
+    } onCancel: {
+      core.feed(.shutdown(.cancel))
+    }
   }
 }
 
@@ -104,7 +110,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 ///   - worker: the actor whose calls run in the workers.
 ///   - count: how many workers there are; unless given, what `configuration` says.
 /// - Throws: what `body` throws, and what making the pool throws. Calls that run when `body` throws are cancelled; those that
-///   run when it returns have 30 seconds to end.
+///   run when it returns have 30 seconds to end, or until the task is cancelled.
 nonisolated(nonsending) public func withWorkerPool<Worker: WorkerActor, Result>(
   of worker: Worker.Type, count: Int? = nil, configuration: WorkerPoolConfiguration = .init(),
   _ body: nonisolated(nonsending) (WorkerPool<Worker>) async throws -> Result

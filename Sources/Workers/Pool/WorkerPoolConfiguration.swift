@@ -127,11 +127,14 @@ public struct WorkerPoolConfiguration: Sendable {
     self.callDeadline = callDeadline
   }
 
+  /// Above, a number can only be a mistake.
+  private static let mostWorkers = 4096
+
   var rules: PoolRules {
     var rules = PoolRules()
-    rules.maximum = max(1, count)
+    rules.maximum = min(max(1, count), Self.mostWorkers)
     rules.minimum = min(rules.maximum, max(0, minimumCount ?? rules.maximum))
-    rules.spares = max(0, warmSpares)
+    rules.spares = min(max(0, warmSpares), Self.mostWorkers)
     rules.callDeadline = callDeadline
     rules.gracePeriod = gracePeriod
     rules.startTimeout = startTimeout

@@ -20,7 +20,9 @@ extension WorkerPool {
         failure.note(error)
       }
     }
-    let result = try await CallOptions.$onReport.withValue(decode) { try await run(options: options, body) }
+    var options = options
+    options.onReport = decode
+    let result = try await run(options: options, body)
     try failure.throwIfAny()
     return result
   }

@@ -14,6 +14,8 @@ final class MemorySocket: Sendable {
     var descriptors: [(call: UInt64, descriptor: CInt)] = []
     /// The call whose result the pool has let go last.
     var released: UInt64?
+    /// A word has come for whose descriptor there was no room.
+    var hasLost = false
   }
 
   private static let patience = Duration.seconds(10)
@@ -39,7 +41,14 @@ final class MemorySocket: Sendable {
       while true {
         // A read ends with a word that has a descriptor.
         var received = ReceivedDescriptors(atMost: 64)
-        guard let bytes = try? socket.read(upTo: 1024, receiving: &received, timeout: .zero) else { return true }
+        let bytes: [UInt8]
+        do throws(InterprocessError) {
+          bytes = try socket.read(upTo: 1024, receiving: &received, timeout: .zero)
+        } catch {
+          if error.errno != .tooManyOpenFiles { return error.isTimeout }
+          state.hasLost = true
+          continue
+        }
         if bytes.isEmpty { return false }
         state.rest += bytes
         for word in ControlWord.takeAll(from: &state.rest) { take(word, &received, &state) }
@@ -65,7 +74,11 @@ final class MemorySocket: Sendable {
     while !isThere() {
       let mayMoreCome = take()
       if isThere() { break }
-      if !mayMoreCome || ContinuousClock.now > end { return false }
+      let hasLost = state.withLock { state in
+        defer { state.hasLost = false }
+        return state.hasLost
+      }
+      if !mayMoreCome || hasLost || ContinuousClock.now > end { return false }
       // Not for long: another thread may have taken it since.
       var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
       poll(&entry, 1, 1)

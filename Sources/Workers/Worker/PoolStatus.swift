@@ -26,16 +26,18 @@ package struct PoolStatus: Sendable {
     func word(_ offset: Int) -> UInt64 {
       page.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
     }
-    guard page.count >= StatusPage.headSize, word(0) == StatusPage.mark.littleEndian else { return nil }
+    let atLeast = StatusPage.Field.name.rawValue + StatusPage.nameSize
+    guard page.count >= atLeast, word(0) == StatusPage.mark.littleEndian else { return nil }
     process = Int32(truncatingIfNeeded: word(8))
     crashes = word(StatusPage.crashesOffset)
     let slots = Int(clamping: word(16))
-    guard slots <= (page.count - StatusPage.headSize) / StatusPage.slotSize else { return nil }
+    let size = Int(clamping: word(StatusPage.slotSizeOffset))
+    guard size >= atLeast, slots < page.count / size else { return nil }
     workers = (0..<slots).compactMap { slot in
-      let start = StatusPage.headSize + slot * StatusPage.slotSize
+      let start = (1 + slot) * size
       func field(_ field: StatusPage.Field) -> UInt64 { word(start + field.rawValue) }
       guard let state = StatusPage.State(rawValue: field(.state)), state != .absent else { return nil }
-      let name = page[(start + StatusPage.Field.name.rawValue)..<(start + StatusPage.slotSize)].prefix { $0 != 0 }
+      let name = page[(start + StatusPage.Field.name.rawValue)...].prefix(StatusPage.nameSize).prefix { $0 != 0 }
       return Worker(
         process: state == .starting ? 0 : Int32(truncatingIfNeeded: field(.process)), state: "\(state)",
         call: state == .busy ? String(decoding: name, as: UTF8.self) : nil, began: field(.began),

@@ -1,22 +1,24 @@
+import CInterprocess
+import Glibc
 import Interprocess
 import Synchronization
 import SystemPackage
 
-/// A page of shared memory on which the workers of a pool say what they are doing: for whoever looks, and for the pool
-/// when one has died. It begins with `SwPool01`, the pool's process id, how many slots follow, and how many workers have
-/// died of themselves in all, 8 bytes each.
+/// Shared memory in which the workers of a pool say what they are doing: for whoever looks, and for the pool when one has
+/// died. It begins with `SwPool01`, the pool's process id, how many slots follow, how many workers have died of themselves
+/// in all, and how many bytes a slot has, 8 bytes each.
 ///
-/// A slot has 128 bytes: the process id, the state, the id of the call, how many calls were done, how many workers have
-/// died in this slot, when the call began (nanoseconds of CLOCK_MONOTONIC); 8 bytes each; and the call's name in UTF-8,
-/// 80 bytes, zeros behind. Any worker may write on all of it, so that whatever it says is only information: the pool
-/// decides nothing by it.
+/// Head and slots have pages of their own, of which a worker has its slot's alone. There stand: the process id, the state,
+/// the id of the call, how many calls were done, how many workers have died in this slot, when the call began (nanoseconds
+/// of CLOCK_MONOTONIC), 8 bytes each; and the call's name in UTF-8, 80 bytes, zeros behind. It is only information: the
+/// pool decides nothing by it.
 struct StatusPage: ~Copyable, Sendable {
   static let mark = UInt64(bigEndian: 0x5377_506F_6F6C_3031)  // "SwPool01"
   static let label = "interprocess-pool"
   /// Where the head says how many workers have died of themselves in all.
   static let crashesOffset = 24
-  static let headSize = 128
-  static let slotSize = 128
+  /// Where it says how many bytes a slot has, and the head.
+  static let slotSizeOffset = 32
 
   enum Field: Int {
     case process = 0
@@ -28,7 +30,7 @@ struct StatusPage: ~Copyable, Sendable {
     case name = 48
   }
 
-  static let nameSize = slotSize - Field.name.rawValue
+  static let nameSize = 80
 
   enum State: UInt64 {
     case absent
@@ -40,9 +42,12 @@ struct StatusPage: ~Copyable, Sendable {
   private let mapping: Mapping
 
   static func create(slots: Int, process: CInt) throws(InterprocessError) -> AnonymousMemory {
-    let memory = try AnonymousMemory(byteCount: headSize + slots * slotSize, label: label)
+    let memory = try AnonymousMemory(byteCount: (1 + slots) * Mapping.pageSize, label: label)
     try memory.mapping.withAtomic(UInt64.self, at: 8) { $0.store(UInt64(process), ordering: .relaxed) }
     try memory.mapping.withAtomic(UInt64.self, at: 16) { $0.store(UInt64(slots), ordering: .relaxed) }
+    try memory.mapping.withAtomic(UInt64.self, at: slotSizeOffset) {
+      $0.store(UInt64(Mapping.pageSize), ordering: .relaxed)
+    }
     try memory.mapping.withAtomic(UInt64.self, at: 0) { $0.store(mark, ordering: .releasing) }
     return memory
   }
@@ -68,39 +73,42 @@ struct StatusPage: ~Copyable, Sendable {
     _ = try? mapping.withAtomic(UInt64.self, at: offset(field, slot)) { $0.wrappingAdd(amount, ordering: .relaxed) }
   }
 
-  /// A slot's words, for as long as the page is mapped: without looking each time whether they lie in it.
+  private func offset(_ field: Field, _ slot: Int) -> Int { (1 + slot) * Mapping.pageSize + field.rawValue }
+
+  /// A worker's slot: its page, mapped for as long as the process lives.
   struct Slot: @unchecked Sendable {
     // Sendable: the words are atomic.
-    fileprivate let words: UnsafePointer<Atomic<UInt64>>
+    private let words: UnsafePointer<Atomic<UInt64>>
+
+    /// - Throws: `Errno.invalidArgument` when there is no such slot.
+    init(_ slot: Int, of memory: borrowing OwnedDescriptor) throws(InterprocessError) {
+      let page = Mapping.pageSize
+      var status = stat()
+      guard fstat(memory.rawValue, &status) == 0, slot >= 0, slot < Int(status.st_size) / page - 1 else {
+        throw InterprocessError(call: "mmap", object: "slot \(slot) of the pool", errno: .invalidArgument)
+      }
+      guard
+        let start = mmap(nil, page, PROT_READ | PROT_WRITE, MAP_SHARED, memory.rawValue, off_t((1 + slot) * page)),
+        start != MAP_FAILED
+      else { throw InterprocessError(call: "mmap", object: "slot \(slot) of the pool", errno: .current) }
+      words = UnsafePointer(start.assumingMemoryBound(to: Atomic<UInt64>.self))
+    }
 
     @inline(__always)
     func set(_ field: Field, _ value: UInt64) { words[field.rawValue / 8].store(value, ordering: .relaxed) }
 
     @inline(__always)
     func increment(_ field: Field) { words[field.rawValue / 8].wrappingAdd(1, ordering: .relaxed) }
-  }
 
-  /// - Throws: `Errno.invalidArgument` when there is no such slot.
-  func words(of slot: Int) throws(InterprocessError) -> Slot {
-    // Both ends lie in the page.
-    try mapping.withAtomic(UInt64.self, at: offset(.name, slot) + Self.nameSize - 8) { _ in }
-    return mapping.withUnsafeBytes {
-      let start = $0.baseAddress.unsafelyUnwrapped + offset(.process, slot)
-      return Slot(words: UnsafePointer(start.assumingMemoryBound(to: Atomic<UInt64>.self)))
-    }
-  }
-
-  /// What does not fit is cut off.
-  func setName(_ name: String, slot: Int) {
-    let bytes = Array(name.utf8.prefix(Self.nameSize))
-    for start in stride(from: 0, to: Self.nameSize, by: 8) {
-      let word = bytes.dropFirst(start).prefix(8).enumerated().reduce(UInt64(0)) { word, byte in
-        word | UInt64(byte.element) << (8 * UInt64(byte.offset))
+    /// What does not fit is cut off.
+    func setName(_ name: String) {
+      let bytes = Array(name.utf8.prefix(nameSize))
+      for start in stride(from: 0, to: nameSize, by: 8) {
+        let word = bytes.dropFirst(start).prefix(8).enumerated().reduce(UInt64(0)) { word, byte in
+          word | UInt64(byte.element) << (8 * UInt64(byte.offset))
+        }
+        words[(Field.name.rawValue + start) / 8].store(word.littleEndian, ordering: .relaxed)
       }
-      let offset = offset(.name, slot) + start
-      try? mapping.withAtomic(UInt64.self, at: offset) { $0.store(word.littleEndian, ordering: .relaxed) }
     }
   }
-
-  private func offset(_ field: Field, _ slot: Int) -> Int { Self.headSize + slot * Self.slotSize + field.rawValue }
 }

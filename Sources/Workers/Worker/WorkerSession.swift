@@ -13,7 +13,6 @@ final class WorkerSession: Sendable {
   let memory: MemorySocket
   let arena: WorkerArena
   let results: ResultMemory
-  private let status: StatusPage
   private let journal: WorkerJournal
   let slot: StatusPage.Slot
   let marks: WorkerJournal.Marks
@@ -42,25 +41,24 @@ final class WorkerSession: Sendable {
     return try WorkerSession(
       channel: try Channel(end, .init(maximumMessageSize: setup.maximumMessageSize)),
       control: WorkerControl(UnixSocket(adopting: control)), memory: MemorySocket(UnixSocket(adopting: blocks)),
-      status: StatusPage(try AnonymousMemory(adopting: memory).takeMapping()),
+      slot: try StatusPage.Slot(setup.slot, of: memory),
       journal: WorkerJournal(try AnonymousMemory(adopting: journal).takeMapping()), setup)
   }
 
   private init(
-    channel: Channel, control: WorkerControl, memory: MemorySocket, status: consuming StatusPage,
+    channel: Channel, control: WorkerControl, memory: MemorySocket, slot: StatusPage.Slot,
     journal: consuming WorkerJournal,
     _ setup: WorkerSetup
   ) throws {
     self.channel = channel
     send = { try channel.send($0) }
-    slot = try status.words(of: setup.slot)
+    self.slot = slot
     marks = journal.marks
     self.control = control
     self.memory = memory
     arena = WorkerArena { memory.await(until: $0) }
     memory.arena = arena
     results = ResultMemory(limit: setup.maximumMessageSize, memory)
-    self.status = status
     self.journal = journal
     self.setup = setup
   }
@@ -133,7 +131,7 @@ final class WorkerSession: Sendable {
   }
 
   /// Names on the status page what is called.
-  func name(_ call: String) { status.setName(call, slot: setup.slot) }
+  func name(_ call: String) { slot.setName(call) }
 
   /// The next call; blocks the thread.
   func nextFrame() throws -> [UInt8]? {
@@ -179,7 +177,20 @@ final class WorkerSession: Sendable {
       running.cancelled = call
       return running.call == call ? running.task : nil
     }
-    task?.cancel()
+    guard let task else { return }
+    // What the call's code does about it may take its time, or wait for the call; the watching thread has to go on.
+    let argument = Unmanaged.passRetained(Cancellation(task))
+    let failure = ci_start_thread(
+      { argument in
+        if let argument { Unmanaged<Cancellation>.fromOpaque(argument).takeRetainedValue().task.cancel() }
+        return nil
+      }, argument.toOpaque())
+    if failure != 0 { argument.takeRetainedValue().task.cancel() }
+  }
+
+  private final class Cancellation: Sendable {
+    let task: Task<Void, Never>
+    init(_ task: Task<Void, Never>) { self.task = task }
   }
 }
 

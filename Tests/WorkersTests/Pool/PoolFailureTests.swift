@@ -32,6 +32,18 @@ struct PoolFailureTests {
     #expect(pool.actions.last == .end)
   }
 
+  @Test("what happens to many workers at once counts once: starts of a round that fail, and deaths that come together")
+  func onceForAll() {
+    var pool = Pool(16) { $0.restartLimit = PoolRules.RestartLimit(deaths: 2, window: .seconds(10)) }
+    for worker in 0..<16 { pool.die(worker, at: .milliseconds(worker)) }
+    #expect(!pool.machine.hasFailed && pool.machine.deaths.count == 1)
+    for worker in 16..<32 { pool.happen(.startFailed(WorkerID(rawValue: worker), at: .seconds(1))) }
+    #expect(!pool.machine.hasFailed && pool.machine.failedStarts == 1 && pool.machine.deaths.count == 2)
+    pool.happen(.timerFired(.backOff))
+    pool.happen(.startFailed(WorkerID(rawValue: 32), at: .seconds(2)))
+    #expect(pool.machine.hasFailed)
+  }
+
   @Test("failed starts wait longer each time, and calls wait with them")
   func backOff() {
     var pool = Pool(1) { $0.maximumBackOff = .milliseconds(25) }
