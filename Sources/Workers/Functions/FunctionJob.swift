@@ -137,7 +137,9 @@ final class FunctionJob<Function: WorkerFunction>: Sendable {
     guard Function.Input.self is any PlainArray.Type else { return range.count }
     var (blocks, bytes) = (0, 0)
     for index in range {
-      guard let count = (inputs[index] as? any PlainArray)?.plainByteCount, count >= Arena.smallestArray else { continue }
+      guard let count = (inputs[index] as? any PlainArray)?.plainByteCount, count >= Arena.smallestArray else {
+        continue
+      }
       blocks += 1
       bytes += count
       if blocks > Self.mostBlocks || bytes > Self.mostBytes { return max(1, index - range.lowerBound) }

@@ -30,6 +30,7 @@ extension PoolStateMachine {
     workers[index].ladder = nil
     switch workers[index].phase {
     case .terminating: kill(index, &actions)
+    case .killed: abandon(index, &actions)
     default: terminate(index, &actions)
     }
   }
@@ -57,7 +58,22 @@ extension PoolStateMachine {
     // Without a process yet, the start timer goes on and `processStarted` is waited for.
     guard workers[index].hasProcess else { return }
     stopStartTimer(index, &actions)
-    actions.append(.kill(workers[index].id))
+    killProcess(index, &actions)
+  }
+
+  /// SIGKILL ends every process, but not at once: it may have a gigabyte to give back, or wait for a file system.
+  mutating func killProcess(_ index: Int, _ actions: inout [PoolAction]) {
+    let worker = workers[index].id
+    actions.append(.kill(worker))
+    workers[index].ladder = .termination(worker)
+    actions.append(.startTimer(.termination(worker), after: max(rules.gracePeriod, rules.startTimeout)))
+  }
+
+  /// Nobody is to wait any longer for a process that not even SIGKILL has ended.
+  private mutating func abandon(_ index: Int, _ actions: inout [PoolAction]) {
+    let worker = workers[index].id
+    actions.append(.forget(worker))
+    _ = part(with: worker, &actions)
   }
 
   mutating func killAtFault(_ index: Int, _ actions: inout [PoolAction]) {

@@ -5,7 +5,7 @@ extension PoolStateMachine {
     workers[index].hasProcess = true
     if workers[index].phase == .killed {
       stopStartTimer(index, &actions)
-      actions.append(.kill(worker))
+      killProcess(index, &actions)
     }
     serveIfStarted(index, &actions)
   }
@@ -47,15 +47,21 @@ extension PoolStateMachine {
 
   /// Its call is lost, or repeated; what waited for it alone is answered; no other call is touched.
   mutating func exited(_ id: WorkerID, at time: Duration, _ actions: inout [PoolAction]) {
-    guard let index = index(of: id) else { return }
+    guard let worker = part(with: id, &actions) else { return }
+    // What a call's code does to its worker its caller is told: the pool goes on, however many do it.
+    guard worker.work == nil else { return }
+    if worker.isUsable || worker.isAtFault { noteDeath(at: time, isFailedStart: !worker.isReady, &actions) }
+  }
+
+  /// - Returns: the worker as it was; `nil` when there is none any more.
+  mutating func part(with id: WorkerID, _ actions: inout [PoolAction]) -> PoolWorker? {
+    guard let index = index(of: id) else { return nil }
     stopAllTimers(index, &actions)
     var worker = workers.remove(at: index)
     if let work = worker.work, !work.isAnswered, !repeatCall(work) { answer(work.call, .crashed(id), &actions) }
     for call in worker.inbox.removeAll() { answer(call, .workerLost(id), &actions) }
     if let lease = worker.lease { lose(lease, &actions) }
-    // What a call's code does to its worker its caller is told: the pool goes on, however many do it.
-    guard worker.work == nil else { return }
-    if worker.isUsable || worker.isAtFault { noteDeath(at: time, isFailedStart: !worker.isReady, &actions) }
+    return worker
   }
 
   /// The call goes back to its place in the queue, if its author allows and the worker did not die of our asking.

@@ -70,13 +70,13 @@ extension WorkerCrash: CustomStringConvertible {
   }
 }
 
-/// A call ran longer than it may. Its worker is being replaced.
+/// A call ran longer than it may. It is cancelled, and its worker replaced unless it ends within the grace period.
 public struct CallDeadlineExceeded: Error, Hashable, Sendable, CustomStringConvertible {
   public let call: String
   public let deadline: Duration?
 
   public var description: String {
-    "\(call) ran longer than \(deadline.map { "\($0)" } ?? "its deadline"); its worker is being replaced"
+    "\(call) ran longer than \(deadline.map { "\($0)" } ?? "its deadline")"
   }
 }
 

@@ -14,7 +14,11 @@ import SystemPackage
 ///
 /// A call goes to the next free worker, and a worker has one call at a time. A worker that dies, however it does, costs
 /// the call that it ran, which throws ``WorkerCrash``; another worker stands there within milliseconds. When this process
-/// ends, however it does, its workers end with it.
+/// ends, however it does, its workers end with it, and so do programs that they have started.
+///
+/// Workers are processes, with what belongs to processes. They have the user and the privileges that this one had when the
+/// pool was made, so give up privileges before. A service manager that signals all processes of a service, as systemd does
+/// unless told `KillMode=mixed`, ends workers in the middle of calls that a drain would have waited for.
 public final class WorkerPool<Worker: WorkerActor>: Sendable {
   public let configuration: WorkerPoolConfiguration
 
@@ -67,6 +71,9 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   }
 
   /// Holds one worker, with its state, for the calls of `body` alone.
+  ///
+  /// Calls of the pool's other workers, and holding another one, wait for a worker that is free: within `body` that may be
+  /// for ever, when all are held by those who wait.
   ///
   /// - Throws: as ``run(options:_:)`` does; once the worker has died every further call throws ``WorkerLost``.
   nonisolated(nonsending) public func withWorker<Result>(

@@ -22,8 +22,9 @@ public struct WorkerPoolConfiguration: Sendable {
   /// How bytes travel to the workers: any mechanism whose channel goes both ways.
   public var mechanism = Mechanism.ring
 
-  /// How long a call may run, from when a worker begins with it; `nil` for ever. Its caller gets
-  /// ``CallDeadlineExceeded`` then, and its worker is replaced.
+  /// How long a call may run, from when it is sent to a worker that is free for it; `nil` for ever. How long it has waited
+  /// for one does not count, how long its arguments travel does. Its caller gets ``CallDeadlineExceeded`` then; the call
+  /// is cancelled, and if it has not ended after the grace period its worker is replaced.
   public var callDeadline: Duration?
 
   /// How long each request is given before the next, less polite one: a cancelled call to end, SIGTERM to be obeyed, a
@@ -37,7 +38,7 @@ public struct WorkerPoolConfiguration: Sendable {
   public var idlePeriod = Duration.seconds(30)
 
   /// How many workers may die within how long while they have nothing to do, and how many starts in a row may fail; past
-  /// that the pool fails, and says so to every caller. `nil` never gives up.
+  /// that the pool fails, and says so to every caller. `nil` never gives up. Workers that die together count once.
   ///
   /// A worker that dies while it runs a call does not count: that call's caller is told, and eleven uploads that crash
   /// their parser are no reason to refuse the twelfth.
@@ -111,6 +112,7 @@ public struct WorkerPoolConfiguration: Sendable {
   /// When a worker is replaced: after any of these, between two calls.
   public struct Recycling: Hashable, Sendable {
     public var calls: Int?
+    /// Of memory that is the worker's alone: what it shares with the pool, large arguments for one, does not count.
     public var residentBytes: Int?
     public var age: Duration?
 

@@ -82,12 +82,28 @@ struct PoolFailureTests {
     #expect(pool.actions == [.killForkServer])
   }
 
+  @Test("a worker that not even SIGKILL ends is waited for no longer: its call is answered, and the pool may end")
+  func immortal() {
+    var pool = Pool(2)
+    pool.submit(0)
+    pool.reply(0, 77)
+    pool.happen(.timerFired(.termination(.first)))
+    #expect(pool.actions.prefix(2) == [.forget(.first), .answer(.first, .crashed(.first))])
+    pool.start(2)
+    pool.happen(.shutdown(.drain(within: nil)))
+    // Its end comes late, and is no news.
+    pool.die(0)
+    pool.die(1)
+    pool.die(2)
+    #expect(pool.actions.contains(.closeForkServer))
+  }
+
   @Test("a worker that answers a call never made is killed, its call answered when it is gone")
   func garbage() {
     var pool = Pool()
     pool.submit(0)
     pool.reply(0, 77)
-    #expect(pool.actions == [.kill(.first)])
+    #expect(pool.actions == [.kill(.first), .startTimer(.termination(.first), after: pool.machine.rules.startTimeout)])
     pool.die(0)
     #expect(pool.answers == [0: .crashed(.first)])
     pool.start(1)
@@ -119,7 +135,7 @@ struct PoolFailureTests {
     pool.submit(1)
     #expect(pool.worker(of: 1) == nil)
     pool.happen(.timerFired(.silence(.first)))
-    #expect(pool.actions == [.kill(.first)])
+    #expect(pool.actions == [.kill(.first), .startTimer(.termination(.first), after: pool.machine.rules.startTimeout)])
     pool.die(0)
     #expect(pool.answers == [0: .crashed(.first)])
     pool.die(1)
@@ -162,7 +178,7 @@ struct PoolFailureTests {
     #expect(pool.worker(of: 0) == 0)
     pool.happen(.stopped(.first))
     pool.happen(.timerFired(.stop(.first)))
-    #expect(pool.actions == [.kill(.first)])
+    #expect(pool.actions == [.kill(.first), .startTimer(.termination(.first), after: pool.machine.rules.startTimeout)])
   }
 
   @Test("a drain makes the calls it took, refuses others, and ends")

@@ -61,7 +61,7 @@ struct PoolStateMachineTests {
     #expect(pool.answers == [0: .cancelled])
     #expect(pool.actions.contains(.terminate(.first)))
     pool.happen(.timerFired(.termination(.first)))
-    #expect(pool.actions == [.kill(.first)])
+    #expect(pool.actions == [.kill(.first), .startTimer(.termination(.first), after: pool.machine.rules.startTimeout)])
     pool.die(0)
     pool.reply(1, 1)
     #expect(pool.answers == [0: .cancelled, 1: .reply])
