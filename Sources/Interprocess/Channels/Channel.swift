@@ -43,6 +43,7 @@ public final class Channel: Sendable {
   let sending = Turn()
   let receiving = Turn()
   private let peer: PeerLife?
+  private let hasSentSinceReceiving = Atomic(false)
   private let isClosed = Atomic(false)
   /// A message was given up half-way, and the stream cannot take that back.
   private let isBroken = Atomic(false)
@@ -102,6 +103,18 @@ public final class Channel: Sendable {
     if areAllClosed { peer?.close() }
   }
 
+  /// Relaxed: what comes of it is only how long a receiver waits in which way.
+  private func noteSending() {
+    if !hasSentSinceReceiving.load(ordering: .relaxed) { hasSentSinceReceiving.store(true, ordering: .relaxed) }
+  }
+
+  /// - Returns: whether something was sent since this was last asked.
+  private func hasSent() -> Bool {
+    let hasSent = hasSentSinceReceiving.load(ordering: .relaxed)
+    if hasSent { hasSentSinceReceiving.store(false, ordering: .relaxed) }
+    return hasSent
+  }
+
   /// - Returns: whether both lines are closed now, which one caller is told.
   private func noteClosed(_ line: UInt8) -> Bool {
     closedLines.bitwiseOr(line, ordering: .acquiringAndReleasing).newValue == 3
@@ -141,6 +154,7 @@ extension Channel {
   private func send(
     _ message: RawSpan, _ descriptors: [FileDescriptor], by deadline: Deadline, _ line: some OutgoingLine
   ) throws(ChannelError) {
+    noteSending()
     guard sending.take(by: deadline) else { throw .timedOut("Channel.send", "others are sending") }
     defer { release(sending) }
     try checkSending()
@@ -198,6 +212,7 @@ extension Channel {
     guard receiving.take(by: deadline) else { throw .timedOut("Channel.receive", "others are receiving") }
     do throws(ChannelError) {
       try checkReceiving()
+      line.note(isStream: !hasSent())
       while true {
         switch try line.tryReceive(limit: limit, mayBlock: deadline.isNever) {
         case .message(let bytes): return bytes

@@ -20,6 +20,8 @@ protocol ByteSource: ~Copyable, Sendable {
   mutating func read(
     into buffer: UnsafeMutableRawBufferPointer, receiving received: inout ReceivedDescriptors, mayBlock: Bool
   ) -> Result<Int, Errno>
+  /// Whether reading would give bytes at once, as far as is known.
+  var hasBytes: Bool { get }
   func waitForBytes(by deadline: Deadline) throws(InterprocessError) -> Bool
   nonisolated(nonsending) func waitForBytes(by deadline: Deadline) async throws
   mutating func close()
@@ -65,6 +67,11 @@ struct DescriptorSource<Calls: StreamCalls>: ~Copyable, ByteSource {
       return valueOrErrno { Calls.read(descriptor.rawValue, buffer, waiting: mayBlock) }
     }
     return descriptor.receiveBytes(into: buffer, receiving: &received, mayBlock: mayBlock)
+  }
+
+  var hasBytes: Bool {
+    var count: CInt = 0
+    return ci_bytes_waiting(descriptor.rawValue, &count) == -1 || count > 0
   }
 
   func waitForBytes(by deadline: Deadline) throws(InterprocessError) -> Bool {

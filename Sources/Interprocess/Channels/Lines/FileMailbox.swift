@@ -143,6 +143,9 @@ struct FileSource: ~Copyable, ByteSource {
     }
   }
 
+  /// Nothing is gained by waiting first: whoever writes there waits for nobody.
+  var hasBytes: Bool { true }
+
   func waitForBytes(by deadline: Deadline) throws(InterprocessError) -> Bool { try circle.wait(by: deadline) }
   nonisolated(nonsending) func waitForBytes(by deadline: Deadline) async throws { try await circle.wait(by: deadline) }
   mutating func close() {}

@@ -58,6 +58,10 @@ protocol IncomingLine: AnyObject, Sendable {
   ///   - mayBlock: whether to wait in the system call itself.
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival
 
+  /// Says, before a look that may block, whether nothing was sent since the last: then nobody waits for an answer, and
+  /// the next messages are on their way, maybe.
+  func note(isStream: Bool)
+
   /// How much has come of a message that is not complete; `nil` between messages.
   var partialByteCount: Int? { get }
 
@@ -91,6 +95,7 @@ struct Stride {
 }
 
 extension IncomingLine {
+  func note(isStream: Bool) {}
   func takeDescriptors(into received: inout ReceivedDescriptors) {}
 }
 

@@ -26,6 +26,8 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   /// The message that is too long for reading ahead, and what its head says.
   @exclusivity(unchecked) private var long = MessageBuffer()
   @exclusivity(unchecked) private var head: StreamFrame.Head?
+  /// Nobody waits for an answer: see ``letMessagesGather()``.
+  @exclusivity(unchecked) private var isStream = false
   /// How much of a message that was refused has not come yet.
   @exclusivity(unchecked) private var refused: UInt64 = 0
   /// What arrived and has not been claimed by a message's head yet, or by the receiver.
@@ -46,6 +48,8 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   }
 
   deinit { ahead.deallocate() }
+
+  func note(isStream: Bool) { self.isStream = isStream }
 
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
     var stride = Stride()
@@ -159,10 +163,24 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     }
     let room = UnsafeMutableRawBufferPointer(
       rebasing: ahead[end..<min(ahead.count, end + (wasLong && isBetweenMessages ? Self.headAhead : Self.aheadSize))])
+    if mayBlock, isStream { letMessagesGather() }
     let result = source.read(into: room, receiving: &received, mayBlock: mayBlock)
     if case .success(let count) = result { aheadRange = aheadRange.lowerBound..<(end + count) }
     return result
   }
+
+  /// A reader that sleeps is woken by the first message that comes, and sleeps again: that costs more than the message.
+  /// So the other side is given a moment, on this processor or another, to send some more.
+  private func letMessagesGather() {
+    if source.hasBytes { return }
+    sched_yield()
+    if source.hasBytes { return }
+    // Without looking, for which the kernel would have the other side wait.
+    let start = MonotonicTime.now
+    while MonotonicTime.now - start < Self.gathering { ci_spin_pause() }
+  }
+
+  private static var gathering: Int64 { 5_000 }
 
   /// Reads more of a long message, straight to its place: as much as came already, or a megabyte, so that memory is
   /// taken for what comes and not for what was announced.
