@@ -134,6 +134,31 @@ struct CStreamPeerTests {
     #expect(try peer.run("take", inherited(0), passing: [descriptor]) == "3")
   }
 
+  @Test("C ends a process by a handle of Swift's, and Swift one by a handle of C's")
+  func processHandle() throws {
+    let peer = try CPeer.streams.get()
+    _ = try Command.run("/bin/sleep", ["60"]) { process in
+      let handle = try ProcessHandle(of: process)
+      #expect(try peer.run("end-process", inherited(0), passing: [handle.descriptor.rawValue]) == "ended")
+      #expect(try handle.hasEnded())
+    }
+
+    var pair = try SocketPair()
+    let socket = pair.second.descriptor.rawValue
+    let sending = Background { try peer.run("send-own-handle", inherited(0), passing: [socket]) }
+    var received = ReceivedDescriptors()
+    let bytes = try pair.first.read(upTo: 1, receiving: &received, timeout: generous)
+    #expect(bytes == [1])
+    guard let descriptor = received.takeFirst() else { throw Command.Failure("no handle came") }
+    let handle = ProcessHandle(adopting: descriptor)
+    #expect(try !handle.hasEnded())
+    try handle.signal(0)
+    try pair.second.close()
+    try pair.first.close()
+    try handle.wait(timeout: generous)
+    _ = try sending.value()
+  }
+
   @Test("C's locks and Swift's exclude each other, those of a process too")
   func fileLock() throws {
     let peer = try CPeer.streams.get()

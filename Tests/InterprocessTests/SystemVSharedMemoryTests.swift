@@ -1,5 +1,6 @@
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -171,5 +172,37 @@ struct MemoryPeerTests {
     let semaphore = try UnnamedSemaphore(creatingIn: memory.mapping, at: 128, value: 0)
     try peer.run("semaphore-post", name, "128")
     try semaphore.acquire(timeout: generous)
+    let acquiring = Background { try peer.run("semaphore-acquire", name, "128") }
+    try semaphore.release()
+    _ = try acquiring.value()
+    let left = try semaphore.value
+    #expect(left == 0)
+  }
+
+  @Test("C and Swift wait for each other at a condition")
+  func condition() throws {
+    let peer = try CPeer.memory.get()
+    let name = Unique.name()
+    let memory = try POSIXSharedMemory(creating: name, byteCount: 4096)
+    defer { try? POSIXSharedMemory.unlink(name) }
+    let mutex = try SharedMutex(creatingIn: memory.mapping, at: 64)
+    let condition = try SharedCondition(creatingIn: memory.mapping, at: 128)
+    let places = ["64", "128", "1024"]
+    func number() throws -> UInt32 {
+      try memory.mapping.withAtomic(UInt32.self, at: 1024) { $0.load(ordering: .relaxed) }
+    }
+    let notifying = Background { try peer.run("condition-notify", name, places[0], places[1], places[2]) }
+    try mutex.withLock { lock in try condition.wait(with: &lock, timeout: generous) { try number() == 0 } }
+    _ = try notifying.value()
+    #expect(try number() == 1)
+
+    try memory.mapping.withAtomic(UInt32.self, at: 1024) { $0.store(0, ordering: .relaxed) }
+    let waiting = Background { try peer.run("condition-await", name, places[0], places[1], places[2]) }
+    usleep(50_000)
+    try mutex.withLock { _ in
+      try memory.mapping.withAtomic(UInt32.self, at: 1024) { $0.store(1, ordering: .relaxed) }
+    }
+    try condition.notifyOne()
+    _ = try waiting.value()
   }
 }

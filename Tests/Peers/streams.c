@@ -2,6 +2,8 @@
 // descriptor is the number of one that was inherited.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -96,6 +99,28 @@ static void hold_lock(const char *path, int until) {
   drain(until);
 }
 
+// Ends the process that a handle is of, and waits until it has ended.
+static void end_process(int handle) {
+  checked((int)syscall(SYS_pidfd_send_signal, handle, SIGTERM, NULL, 0), "pidfd_send_signal");
+  struct pollfd entry = {.fd = handle, .events = POLLIN};
+  printf(poll(&entry, 1, 10000) == 1 ? "ended" : "runs on");
+}
+
+// Sends a handle of this process through a socket, and ends when the other side closes.
+static void send_own_handle(int socket) {
+  int handle = checked((int)syscall(SYS_pidfd_open, getpid(), 0), "pidfd_open");
+  char byte = 1;
+  struct iovec bytes = {&byte, 1};
+  union {
+    struct cmsghdr head;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+  memcpy(CMSG_DATA(&control.head), &handle, sizeof handle);
+  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  checked((int)sendmsg(socket, &message, 0), "sendmsg");
+  drain(socket);
+}
+
 int main(int count, char **arguments) {
   alarm(15);
   const char *verb = count > 2 ? arguments[1] : "", *name = count > 2 ? arguments[2] : "";
@@ -130,6 +155,10 @@ int main(int count, char **arguments) {
     eventfd_t taken;
     checked(eventfd_read(number, &taken), "eventfd_read");
     printf("%llu", (unsigned long long)taken);
+  } else if (!strcmp(verb, "end-process")) {
+    end_process(number);
+  } else if (!strcmp(verb, "send-own-handle")) {
+    send_own_handle(number);
   } else if (!strcmp(verb, "try-lock-of-file")) {
     try_lock(name, F_OFD_SETLK);
   } else if (!strcmp(verb, "try-lock-of-process")) {
