@@ -77,6 +77,15 @@ struct SystemVSemaphoreSetTests {
     return try body(set)
   }
 
+  @Test("one of a set is taken if there is one")
+  func trying() throws {
+    try withSet([0, 1]) { set in
+      let (first, second, again) = (try set.tryAcquire(), try set.tryAcquire(1), try set.tryAcquire(1))
+      #expect(!first && second && !again)
+      #expect(throws: InterprocessError.self) { try set.tryAcquire(2) }
+    }
+  }
+
   @Test("operations happen all at once or not at all")
   func atomicOperations() throws {
     try withSet([1, 0]) { set in

@@ -22,11 +22,26 @@ final class UnnamedSemaphoreLoop: Mechanism {
     }
   }
 
+  func runTrying(_ count: Int) throws {
+    for _ in 0..<count {
+      try semaphore.release()
+      _ = try semaphore.tryAcquire()
+    }
+  }
+
+  func runSuspending(_ count: Int) async throws {
+    for _ in 0..<count {
+      try semaphore.release()
+      try await semaphore.acquire()
+    }
+  }
+
   var peers: [CPeer] { [CPeer { c_unnamed_semaphore($0) }] }
 }
 
 final class SharedMutexLoop: Mechanism {
   static let name = "shared mutex"
+  static let isLock = true
   static let count = 50_000
 
   private let mutex: SharedMutex
@@ -58,6 +73,20 @@ final class EventCounterLoop: Mechanism {
     }
   }
 
+  func runTrying(_ count: Int) throws {
+    for _ in 0..<count {
+      _ = try counter.tryAdd()
+      _ = try counter.tryTake()
+    }
+  }
+
+  func runSuspending(_ count: Int) async throws {
+    for _ in 0..<count {
+      try await counter.add()
+      _ = try await counter.take()
+    }
+  }
+
   var peers: [CPeer] {
     let descriptor = counter.descriptor.rawValue
     return [CPeer { c_event_counter(descriptor, $0) }]
@@ -66,6 +95,7 @@ final class EventCounterLoop: Mechanism {
 
 final class FileLockLoop: Mechanism {
   static let name = "file lock"
+  static let isLock = true
 
   private let file: TemporaryFile
   private let lock: FileLock

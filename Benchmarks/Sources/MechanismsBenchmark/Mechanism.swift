@@ -14,6 +14,11 @@ protocol Mechanism: AnyObject {
 
   func runSwift(_ count: Int) throws
 
+  /// The same by the forms that do not wait, and by those that would suspend: for what they allocate. Locks have none.
+  static var isLock: Bool { get }
+  func runTrying(_ count: Int) throws
+  func runSuspending(_ count: Int) async throws
+
   /// The same in C: what Swift is measured against, and then what is printed for comparison.
   var peers: [CPeer] { get }
 }
@@ -37,6 +42,10 @@ struct PythonPeer {
 }
 
 extension Mechanism {
+  static var isLock: Bool { false }
+  func runTrying(_ count: Int) throws {}
+  func runSuspending(_ count: Int) async throws {}
+
   static var python: PythonPeer? { nil }
   static var count: Int { 1000 }
 }

@@ -1,6 +1,7 @@
 import BenchmarkSupport
 import CAllocations
 import Glibc
+import Synchronization
 
 /// One mechanism: its time beside C's and Python's, and what it allocates.
 struct MechanismBenchmark {
@@ -24,7 +25,9 @@ struct MechanismBenchmark {
       table.add("\(name): Swift / \(peer.name)", swift, over: times, index == 0 ? .atMost(Self.mostOfC) : .none)
     }
     if let peer = mechanism.python { compare(peer, python, swift, c: peers[0], table: &table) }
-    table.add("\(name): allocations", try allocationsPerMessage(loop), .atMost(0))
+    for (form, allocations) in try allocationsPerMessage(loop) {
+      table.add("\(name): allocations\(form)", allocations, .atMost(0))
+    }
     let all = [("C", peers[0]), ("Swift", swift)] + (python.map { [("Python", $0)] } ?? [])
     return all.map { ("\(name) in \($0)", $1.median / Double(count)) }
   }
@@ -66,13 +69,51 @@ struct MechanismBenchmark {
     return (swift, times, pythonTimes)
   }
 
-  private func allocationsPerMessage(_ loop: any Mechanism) throws -> Double {
+  private func allocationsPerMessage(_ loop: any Mechanism) throws -> [(form: String, allocations: Double)] {
     let atFirst = c_allocations()
     // What is counted for nothing would be missed.
     let array = [UInt8](repeating: 0, count: mechanism.count)
     guard withExtendedLifetime(array, { c_allocations() > atFirst }) else { throw Failure("malloc is not counted") }
-    let before = c_allocations()
+    var counts: [(form: String, allocations: Double)] = []
+    var before = c_allocations()
+    func note(_ form: String) {
+      counts.append((form, Double(c_allocations() - before) / Double(Self.countedMessages)))
+    }
     try loop.runSwift(Self.countedMessages)
-    return Double(c_allocations() - before) / Double(Self.countedMessages)
+    note("")
+    if mechanism.isLock { return counts }
+    before = c_allocations()
+    try loop.runTrying(Self.countedMessages)
+    note(", try")
+    counts.append((", async", try Counted.perMessage(loop, Self.countedMessages)))
+    return counts
+  }
+}
+
+/// What a task allocates, counted by it: starting one allocates too.
+private final class Counted: @unchecked Sendable {
+  // Sendable: written by the task before it raises the flag, read behind that.
+  private let loop: any Mechanism
+  private var result = Result<Double, any Error>.success(0)
+  private let isDone = Atomic(false)
+
+  private init(_ loop: any Mechanism) { self.loop = loop }
+
+  static func perMessage(_ loop: any Mechanism, _ count: Int) throws -> Double {
+    let counted = Counted(loop)
+    Task.detached {
+      do {
+        // The first waits set up what stays.
+        try await counted.loop.runSuspending(10)
+        let before = c_allocations()
+        try await counted.loop.runSuspending(count)
+        counted.result = .success(Double(c_allocations() - before) / Double(count))
+      } catch {
+        counted.result = .failure(error)
+      }
+      counted.isDone.store(true, ordering: .releasing)
+    }
+    while !counted.isDone.load(ordering: .acquiring) { usleep(100) }
+    return try counted.result.get()
   }
 }

@@ -15,6 +15,20 @@ enum Message {
     return memory
   }
 
+  /// The same in a task.
+  static func times(
+    _ count: Int, _ body: nonisolated(nonsending) (RawSpan, inout OutputRawSpan) async throws -> Void
+  ) async throws {
+    let bytes = UnsafeRawBufferPointer(start: message, count: byteCount)
+    let storage = UnsafeMutableRawBufferPointer(start: buffer, count: byteCount)
+    for _ in 0..<count {
+      var buffer = OutputRawSpan(buffer: storage, initializedCount: 0)
+      try await body(bytes.bytes, &buffer)
+      guard buffer.byteCount == byteCount else { throw Failure("\(buffer.byteCount) bytes came") }
+      _ = buffer.finalize(for: storage)
+    }
+  }
+
   /// Does something to the message and the buffer, `count` times. The buffer is full after each time and empty before
   /// the next.
   @inline(__always)

@@ -22,6 +22,20 @@ final class POSIXQueueLoop: Mechanism {
     }
   }
 
+  func runTrying(_ count: Int) throws {
+    try Message.times(count) { message, buffer in
+      _ = try queue.trySend(message)
+      _ = try queue.tryReceive(into: &buffer)
+    }
+  }
+
+  func runSuspending(_ count: Int) async throws {
+    try await Message.times(count) { message, buffer in
+      try await queue.send(message)
+      _ = try await queue.receive(into: &buffer)
+    }
+  }
+
   var peers: [CPeer] {
     [CPeer { c_posix_message_queue(self.queue.descriptor.rawValue, Message.message, Message.buffer, $0) }]
   }
@@ -41,6 +55,20 @@ final class SystemVQueueLoop: Mechanism {
     try Message.times(count) { message, buffer in
       try queue.send(message, type: 1)
       try queue.receive(into: &buffer)
+    }
+  }
+
+  func runTrying(_ count: Int) throws {
+    try Message.times(count) { message, buffer in
+      _ = try queue.trySend(message, type: 1)
+      _ = try queue.tryReceive(into: &buffer)
+    }
+  }
+
+  func runSuspending(_ count: Int) async throws {
+    try await Message.times(count) { message, buffer in
+      try await queue.send(message, type: 1)
+      try await queue.receive(into: &buffer)
     }
   }
 

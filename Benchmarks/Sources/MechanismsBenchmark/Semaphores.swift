@@ -24,6 +24,20 @@ final class POSIXSemaphoreLoop: Mechanism {
     }
   }
 
+  func runTrying(_ count: Int) throws {
+    for _ in 0..<count {
+      try semaphore.release()
+      _ = try semaphore.tryAcquire()
+    }
+  }
+
+  func runSuspending(_ count: Int) async throws {
+    for _ in 0..<count {
+      try semaphore.release()
+      try await semaphore.acquire()
+    }
+  }
+
   var peers: [CPeer] {
     [CPeer { c_posix_semaphore(self.semaphore.name, $0) }]
   }
@@ -44,6 +58,20 @@ final class SystemVSemaphoreLoop: Mechanism {
     for _ in 0..<count {
       try set.release()
       try set.acquire()
+    }
+  }
+
+  func runTrying(_ count: Int) throws {
+    for _ in 0..<count {
+      try set.release()
+      _ = try set.tryAcquire()
+    }
+  }
+
+  func runSuspending(_ count: Int) async throws {
+    for _ in 0..<count {
+      try set.release()
+      try await set.acquire()
     }
   }
 

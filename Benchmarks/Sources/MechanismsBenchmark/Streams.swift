@@ -13,6 +13,9 @@ final class PipeLoop: Mechanism {
 
   func runSwift(_ count: Int) throws { try passMessages(count, from: pipe.writer, to: pipe.reader) }
 
+  func runTrying(_ count: Int) throws { try passTrying(count, from: pipe.writer, to: pipe.reader) }
+  func runSuspending(_ count: Int) async throws { try await passSuspending(count, from: pipe.writer, to: pipe.reader) }
+
   var peers: [CPeer] {
     let (reader, writer) = (pipe.reader.descriptor.rawValue, pipe.writer.descriptor.rawValue)
     return [
@@ -30,6 +33,9 @@ final class SocketLoop: Mechanism {
   init() throws { pair = try SocketPair() }
 
   func runSwift(_ count: Int) throws { try passMessages(count, from: pair.first, to: pair.second) }
+
+  func runTrying(_ count: Int) throws { try passTrying(count, from: pair.first, to: pair.second) }
+  func runSuspending(_ count: Int) async throws { try await passSuspending(count, from: pair.first, to: pair.second) }
 
   var peers: [CPeer] {
     let (first, second) = (pair.first.descriptor.rawValue, pair.second.descriptor.rawValue)
@@ -56,6 +62,9 @@ final class NamedPipeLoop: Mechanism {
   }
 
   func runSwift(_ count: Int) throws { try passMessages(count, from: writer, to: reader) }
+
+  func runTrying(_ count: Int) throws { try passTrying(count, from: writer, to: reader) }
+  func runSuspending(_ count: Int) async throws { try await passSuspending(count, from: writer, to: reader) }
 
   var peers: [CPeer] {
     let (reader, writer) = (reader.descriptor.rawValue, writer.descriptor.rawValue)
@@ -85,6 +94,20 @@ final class PacketLoop: Mechanism {
     }
   }
 
+  func runTrying(_ count: Int) throws {
+    try Message.times(count) { message, buffer in
+      _ = try first.trySend(message)
+      _ = try second.receive(into: &buffer, timeout: .zero)
+    }
+  }
+
+  func runSuspending(_ count: Int) async throws {
+    try await Message.times(count) { message, buffer in
+      try await first.send(message)
+      _ = try await second.receive(into: &buffer)
+    }
+  }
+
   var peers: [CPeer] {
     let (first, second) = (first.descriptor.rawValue, second.descriptor.rawValue)
     return [CPeer { c_socket(first, second, Message.message, Message.buffer, $0) }]
@@ -99,5 +122,23 @@ private func passMessages<Writer: ByteWriter & ~Copyable, Reader: ByteReader & ~
   try Message.times(count) { message, buffer in
     try writer.write(message)
     _ = try reader.read(into: &buffer)
+  }
+}
+
+private func passTrying<Writer: ByteWriter & ~Copyable, Reader: ByteReader & ~Copyable>(
+  _ count: Int, from writer: borrowing Writer, to reader: borrowing Reader
+) throws {
+  try Message.times(count) { message, buffer in
+    _ = try writer.tryWrite(message)
+    _ = try reader.tryRead(into: &buffer)
+  }
+}
+
+private func passSuspending<Writer: ByteWriter & ~Copyable, Reader: ByteReader & ~Copyable>(
+  _ count: Int, from writer: borrowing Writer, to reader: borrowing Reader
+) async throws {
+  try await Message.times(count) { message, buffer in
+    try await writer.write(message)
+    _ = try await reader.read(into: &buffer)
   }
 }

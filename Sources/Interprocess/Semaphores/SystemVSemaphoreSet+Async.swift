@@ -32,6 +32,8 @@ extension SystemVSemaphoreSet {
   public nonisolated(nonsending) func acquire(
     _ index: UInt16 = 0, undo: Bool = false, timeout: Duration? = nil
   ) async throws {
+    try Task.checkCancellation()
+    if try tryAcquire(index, undo: undo) { return }
     try await perform([Operation(index: index, change: -1, undo: undo)], timeout: timeout)
   }
 }

@@ -177,6 +177,19 @@ public struct SystemVSemaphoreSet: ~Copyable, Sendable {
     try performOne(Operation(index: index, change: -1, undo: undo), timeout)
   }
 
+  /// Takes one from a semaphore if it is not 0. See ``tryPerform(_:)``.
+  ///
+  /// - Returns: whether it was taken.
+  public func tryAcquire(_ index: UInt16 = 0, undo: Bool = false) throws(InterprocessError) -> Bool {
+    var raw = Operation(index: index, change: -1, undo: undo).raw(IPC_NOWAIT)
+    do {
+      try Self.perform(&raw, 1, on: id, by: .never, described)
+      return true
+    } catch  where error.errno == .wouldBlock {
+      return false
+    }
+  }
+
   /// Adds one to a semaphore. See `perform(_:timeout:)`.
   public func release(_ index: UInt16 = 0, undo: Bool = false) throws(InterprocessError) {
     try performOne(Operation(index: index, change: 1, undo: undo), nil)
