@@ -14,7 +14,11 @@ struct ListCommand: ParsableCommand {
       may wait for a program that comes back for it. For queues, memory and POSIX semaphores the kernel itself says \
       whether anybody has them open. It keeps no such account of System V queues and semaphore sets: there the holders \
       are the processes that used them last (sent, received, operated) as long as they live, and those that wait on \
-      them now; one of which all these have ended is stale, one that was never used is not.
+      them now; one of which all these have ended is stale, one that was never used is not. In a container, which shows \
+      its own processes only and may share its objects with others, none of these is stale.
+
+      The kernel is asked by a lease, where nobody is seen to have the object: a program that opens it at that very \
+      moment, and would not wait (O_NONBLOCK), is told EAGAIN.
 
       KIND is one of \(ObjectKind.listed.map(\.rawValue).joined(separator: ", ")).
       \(ObjectAddress.forms)
