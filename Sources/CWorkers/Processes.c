@@ -44,15 +44,29 @@ int cw_random(void *bytes, size_t count) { return getrandom(bytes, count, 0) == 
 
 static int64_t microseconds(struct timeval time) { return (int64_t)time.tv_sec * 1000000 + time.tv_usec; }
 
+static bool is_end(int code) { return code == CLD_EXITED || code == CLD_KILLED || code == CLD_DUMPED; }
+
 pid_t cw_next_change(struct cw_change *change, bool waiting) {
-  struct rusage usage = {0};
-  int hang = waiting ? 0 : WNOHANG;
+  siginfo_t child = {0};
+  *change = (struct cw_change){0};
+  do {
+    if (waitid(P_ALL, 0, &child, WEXITED | WSTOPPED | WCONTINUED | WNOWAIT | (waiting ? 0 : WNOHANG))) return -1;
+    if (child.si_pid == 0) return 0;
+    if (is_end(child.si_code)) break;
+    // Not taken by wait4, which would take its end as well, had that come meanwhile.
+    pid_t process = child.si_pid;
+    child.si_pid = 0;
+    if (waitid(P_PID, (id_t)process, &child, WSTOPPED | WCONTINUED | WNOHANG)) return -1;
+  } while (child.si_pid == 0);
+  change->process = child.si_pid;
+  if (!is_end(child.si_code)) {
+    change->status = child.si_code == CLD_CONTINUED ? 0xffff : child.si_status << 8 | 0x7f;
+    return change->process;
+  }
   // What a worker has started ends with it, while its number is still its own.
-  siginfo_t ended = {0};
-  bool has_ended = waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT | WNOHANG) == 0 && ended.si_pid > 0;
-  if (has_ended) kill(-ended.si_pid, SIGKILL);
-  change->process = has_ended ? wait4(ended.si_pid, &change->status, 0, &usage)
-                              : wait4(-1, &change->status, WUNTRACED | WCONTINUED | hang, &usage);
+  kill(-child.si_pid, SIGKILL);
+  struct rusage usage = {0};
+  if (wait4(child.si_pid, &change->status, 0, &usage) == -1) return -1;
   change->resident_kilobytes = usage.ru_maxrss;
   change->user_microseconds = microseconds(usage.ru_utime);
   change->system_microseconds = microseconds(usage.ru_stime);

@@ -34,8 +34,8 @@ struct cw_change {
   long resident_kilobytes;
   int64_t user_microseconds, system_microseconds;
 };
-// wait4 for any child: the process, 0 when nothing has changed, -1 and errno. The process group of one that has ended is
-// killed.
+// Waits for a change of any child, and reaps one that has ended, whose process group is killed first: the process, 0 when
+// nothing has changed, -1 and errno.
 pid_t cw_next_change(struct cw_change *change, bool waiting);
 bool cw_wait_stopped(int status);
 int cw_wait_stop_signal(int status);

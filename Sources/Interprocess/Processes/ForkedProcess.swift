@@ -18,7 +18,7 @@ import SystemPackage
 ///
 /// A child that nobody waited for is killed and reaped when its owner goes.
 public struct ForkedProcess: ~Copyable, Sendable {
-  /// The child's process id. It is the child's until ``wait()`` has returned.
+  /// The child's process id. It is the child's until `wait()` has returned.
   public let id: CInt
 
   /// Whether ``id`` is still this child's: after reaping it may be anybody's, and is never signalled again.
@@ -117,7 +117,7 @@ public struct ForkedProcess: ~Copyable, Sendable {
     return try reap(options: WNOHANG)
   }
 
-  /// Suspends the task until the child has ended, and reaps it. See ``wait()-swift.method``.
+  /// Suspends the task until the child has ended, and reaps it. See the blocking `wait()`.
   ///
   /// The corresponding C functions are `waitpid`, `pidfd_open` and `epoll_wait`.
   ///
@@ -128,7 +128,7 @@ public struct ForkedProcess: ~Copyable, Sendable {
     }
   }
 
-  /// Suspends the task until the child has ended, and reaps it if it does. See ``wait(timeout:)-swift.method``.
+  /// Suspends the task until the child has ended, and reaps it if it does. See the blocking `wait(timeout:)`.
   ///
   /// - Returns: how it ended, or `nil` when it has not.
   /// - Throws: ``InterprocessError`` as the blocking form does; `CancellationError`, and then it is not reaped.

@@ -167,6 +167,9 @@ extension PoolCore {
     let id = call.id
     do {
       let bytes = try call.frame.bytes(placing: arena)
+      guard bytes.count <= configuration.maximumMessageSize else {
+        throw WorkerCallError.tooLarge("the call", bytes.count, limit: configuration.maximumMessageSize)
+      }
       worker.lend(call.frame, to: id)
       worker.send(bytes) { self.notSent(id, to: worker) }
     } catch {
