@@ -19,7 +19,11 @@ extension World {
       processes.append(Process(id: id))
       try require(processes.count <= machine.rules.maximum + machine.rules.spares, "too many processes")
     case .forget(let id):
-      guard let index = process(id), !processes[index].hasProcess else { throw Violation("forgot a living worker") }
+      guard let index = process(id) else { throw Violation("\(action): the worker is gone") }
+      // One that SIGKILL has not ended in all that time is given up.
+      let isGivenUp = processes[index].isKilled && event == .timerFired(.termination(id))
+      try require(!processes[index].hasProcess || isGivenUp, "forgot a living worker")
+      for call in calls.indices where calls[call].worker == id { calls[call].worker = nil }
       processes.remove(at: index)
     case .send(let call, let worker, let attempt): try send(call, worker, attempt)
     case .cancelInWorker(let id, let call):
@@ -118,7 +122,10 @@ extension World {
       if case .reply(let worker, call.id) = event { return call.worker == worker }
     case .granted: return call.isHold
     case .crashed(let worker):
-      if case .exited(worker, _) = event { return before.calls.contains { $0.id == call.id && $0.worker == worker } }
+      let wasKilled = before.process(worker).map { before.processes[$0].isKilled } ?? false
+      let isGivenUp = wasKilled && event == .timerFired(.termination(worker))
+      let isEnd = if case .exited(worker, _) = event { true } else { isGivenUp }
+      return isEnd && before.calls.contains { $0.id == call.id && $0.worker == worker }
     case .workerLost(let worker):
       return call.request.target == .worker(worker) && (process(worker).map { processes[$0].isLeaving } ?? true)
     case .leaseLost(let lease):
