@@ -10,6 +10,7 @@ extension Channel {
   ) async throws {
     try Task.checkCancellation()
     let line = try outgoingLine(for: message, descriptors)
+    noteSending()
     let deadline = Deadline(timeout)
     try await sending.take(by: deadline)
     defer { release(sending) }

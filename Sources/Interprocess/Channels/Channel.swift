@@ -104,7 +104,7 @@ public final class Channel: Sendable {
   }
 
   /// Relaxed: what comes of it is only how long a receiver waits in which way.
-  private func noteSending() {
+  func noteSending() {
     if !hasSentSinceReceiving.load(ordering: .relaxed) { hasSentSinceReceiving.store(true, ordering: .relaxed) }
   }
 

@@ -4,19 +4,21 @@ import Synchronization
 /// A large array among the arguments of a call that has not been sent yet. It is the caller's own, and copied to the arena
 /// when the call is sent: however many calls wait, they have no memory and no descriptors of the pool's.
 final class LargeArgument: @unchecked Sendable {
-  // Sendable: the array is plain and only read, and `lease` changes once for each sending, one at a time.
+  // Sendable: the array is plain and only read, and the lease has a lock.
 
   private let array: any PlainArray
   private let value: any Encodable
   /// Where its place is in the frame, counted from where the arguments begin.
   let offset: Int
-  private(set) var lease: ArenaLease?
+  private let place = Mutex<ArenaLease?>(nil)
 
   init(_ array: any PlainArray, _ value: any Encodable, at offset: Int) {
     self.array = array
     self.value = value
     self.offset = offset
   }
+
+  var lease: ArenaLease? { place.withLock { $0 } }
 
   /// Instead of a length: the block, and how many bytes follow.
   private static let inArena = UInt64.max
@@ -29,8 +31,11 @@ final class LargeArgument: @unchecked Sendable {
   ///
   /// - Parameter start: where the arguments begin. Places further on in the frame have been filled before.
   func fill(_ frame: inout [UInt8], from start: Int, in arena: Arena?) throws {
-    // A call that is repeated has its block still.
-    lease = lease ?? arena?.place(array)
+    // A call that is sent again has its block still: held while it is copied, as the first sending may not be done yet.
+    let lease = place.withLock { lease in
+      lease = lease ?? arena?.place(array)
+      return lease
+    }
     var place: [UInt8] = []
     if let lease {
       place.append(littleEndian: Self.inArena)

@@ -62,6 +62,11 @@ final class WorkerArena: Sendable {
       state.withLock { state in state.blocks[block].map { .success($0) } ?? state.failed[block].map { .failure($0) } }
     }
     guard awaitBlocks({ found() != nil }), let memory = found() else {
+      state.withLock { state in
+        state.missed.append(block)
+        // In case it comes late.
+        state.dropped.insert(block)
+      }
       throw WorkerCallError("an array's memory did not reach the worker; it may have no descriptor left (openFiles)")
     }
     if case .failure = memory {
