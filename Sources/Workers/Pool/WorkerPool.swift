@@ -14,7 +14,8 @@ import SystemPackage
 ///
 /// A call goes to the next free worker, and a worker has one call at a time. A worker that dies, however it does, costs
 /// the call that it ran, which throws ``WorkerCrash``; another worker stands there within milliseconds. When this process
-/// ends, however it does, its workers end with it, and so do programs that they have started.
+/// ends, however it does, its workers end with it. Programs that a worker has started end with it too, unless they have
+/// left its process group, or its fork server had died before.
 ///
 /// Workers are processes, with what belongs to processes. They have the user and the privileges that this one had when the
 /// pool was made, so give up privileges before. A service manager that signals all processes of a service, as systemd does
@@ -94,7 +95,8 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
     case cancel
   }
 
-  /// Shuts the pool down: every call is answered, and when this returns no process of it is left.
+  /// Shuts the pool down: every call is answered, and when this returns no process of it is left, but one that not even
+  /// SIGKILL has ended (it waits for a file system that does not answer).
   ///
   /// Cancelling the task makes a drain a ``Shutdown/cancel``.
   public func shutDown(_ shutdown: Shutdown = .drain()) async {
