@@ -75,6 +75,8 @@ struct BenchCommand: ParsableCommand {
     if !run.results.isEmpty {
       try page?.write(BenchPage(facts, run, command: CommandLine.arguments.dropFirst()).text)
     }
+    // Closed, or removed where nothing was measured: the next may end the program.
+    page = nil
     try finishOutput()
     if let interruption {
       complain("interrupted: \(run.results.count) of \(run.total) measurements were made")

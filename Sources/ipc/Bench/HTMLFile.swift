@@ -11,7 +11,9 @@ struct HTMLFile: ~Copyable {
   private var isWanted: Bool
 
   init(opening path: String) throws {
-    isWanted = access(path, F_OK) == 0
+    // A link is somebody's, wherever it leads.
+    var status = stat()
+    isWanted = lstat(path, &status) == 0
     do {
       descriptor = try FileDescriptor.open(
         FilePath(path), .writeOnly, options: .create, permissions: FilePermissions(rawValue: 0o644))
