@@ -11,6 +11,7 @@ extension Channel {
   package func trySendAtOnce(_ message: [UInt8]) throws(ChannelError) -> Bool {
     guard message.count <= Self.shortMessage else { return false }
     let line = try outgoingLine(for: message.span.bytes, [])
+    noteSending()
     guard sending.take(by: .passed) else { return false }
     var isLeftToTask = false
     defer { if !isLeftToTask { release(sending) } }
