@@ -2,6 +2,7 @@
 #include "CInterprocess.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -21,6 +22,11 @@ int ci_o_direct(void) { return O_DIRECT; }
 int ci_pipe_capacity(int fd) { return fcntl(fd, F_GETPIPE_SZ); }
 int ci_set_pipe_capacity(int fd, int capacity) { return fcntl(fd, F_SETPIPE_SZ, capacity); }
 int ci_bytes_waiting(int fd, int *count) { return ioctl(fd, FIONREAD, count); }
+
+bool ci_ignores_signal(int signal) {
+  struct sigaction action;
+  return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
 
 ssize_t ci_splice(int source, int destination, size_t count, bool waiting) {
   return splice(source, NULL, destination, NULL, count, waiting ? 0 : SPLICE_F_NONBLOCK);

@@ -51,24 +51,42 @@ ssize_t ci_send_message(int fd, const void *bytes, size_t size, const struct soc
   return sendmsg(fd, &message, flags | MSG_NOSIGNAL);
 }
 
-ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un *sender, socklen_t *length,
-                           int *descriptors, int *count, int *flags) {
-  struct iovec vector = {.iov_base = bytes, .iov_len = size};
-  struct msghdr message = {
-      .msg_iov = &vector, .msg_iovlen = 1, .msg_name = sender, .msg_namelen = sender ? sizeof *sender : 0};
-  union control control;
-  message.msg_control = &control, message.msg_controllen = sizeof control;
-  *count = 0;
-  ssize_t result = recvmsg(fd, &message, *flags | MSG_CMSG_CLOEXEC);
-  if (result < 0) return result;
-  *flags = message.msg_flags;
-  if (length) *length = message.msg_namelen;
-  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+static void take_descriptors(struct msghdr *message, int *descriptors, int *count) {
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     size_t length_of_all = header->cmsg_len - CMSG_LEN(0);
     memcpy(descriptors + *count, CMSG_DATA(header), length_of_all);
     *count += (int)(length_of_all / sizeof(int));
   }
+}
+
+ssize_t ci_receive_bytes(int fd, void *bytes, size_t size, int flags, int *descriptors, int *count) {
+  struct iovec vector = {.iov_base = bytes, .iov_len = size};
+  union control control;
+  struct msghdr message = {
+      .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  *count = 0;
+  ssize_t result = recvmsg(fd, &message, flags | MSG_CMSG_CLOEXEC);
+  if (result >= 0 && message.msg_controllen > 0) take_descriptors(&message, descriptors, count);
+  return result;
+}
+
+ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un *sender, socklen_t *length,
+                           int *descriptors, int *count, int *flags) {
+  struct iovec vector = {.iov_base = bytes, .iov_len = size};
+  union control control;
+  struct msghdr message = {.msg_iov = &vector,
+                           .msg_iovlen = 1,
+                           .msg_name = sender,
+                           .msg_namelen = sender ? sizeof *sender : 0,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control};
+  *count = 0;
+  ssize_t result = recvmsg(fd, &message, *flags | MSG_CMSG_CLOEXEC);
+  if (result < 0) return result;
+  *flags = message.msg_flags;
+  if (length) *length = message.msg_namelen;
+  take_descriptors(&message, descriptors, count);
   return result;
 }
 

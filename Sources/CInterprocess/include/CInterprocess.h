@@ -78,6 +78,7 @@ int ci_o_direct(void);
 int ci_pipe_capacity(int fd);
 int ci_set_pipe_capacity(int fd, int capacity);
 int ci_bytes_waiting(int fd, int *count);
+bool ci_ignores_signal(int signal);
 ssize_t ci_splice(int source, int destination, size_t count, bool waiting);
 ssize_t ci_tee(int source, int destination, size_t count, bool waiting);
 ssize_t ci_vmsplice(int destination, const struct iovec *bytes, bool waiting);
@@ -89,6 +90,8 @@ int ci_peer_credentials(int fd, pid_t *process, uid_t *user, gid_t *group);
 int ci_peer_pidfd(int fd);
 ssize_t ci_send_message(int fd, const void *bytes, size_t size, const struct sockaddr *address, socklen_t length,
                         const int *descriptors, int count, int flags);
+// Receives from a stream. `descriptors` has room for ci_most_descriptors.
+ssize_t ci_receive_bytes(int fd, void *bytes, size_t size, int flags, int *descriptors, int *count);
 // `descriptors` has room for ci_most_descriptors.
 ssize_t ci_receive_message(int fd, void *bytes, size_t size, struct sockaddr_un *sender, socklen_t *length,
                            int *descriptors, int *count, int *flags);

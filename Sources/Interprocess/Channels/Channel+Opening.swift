@@ -7,8 +7,8 @@ extension Channel {
   /// - Throws: ``ChannelError/Code/malformedMessage`` when it came from another process, and is incomplete.
   public convenience init(_ end: consuming ChannelEndpoint, _ options: Options = .init()) throws(ChannelError) {
     switch end.mechanism {
-    case .pipe: try self.init(pipes: end, PipeCalls.self, options)
-    case .namedPipe: try self.init(pipes: end, FIFOCalls.self, options)
+    case .pipe: try self.init(pipes: end, .pipe, options)
+    case .namedPipe: try self.init(pipes: end, .fifo, options)
     case .socketPair, .unixSocket: try self.init(socket: end, options)
     case .posixMessageQueue: try self.init(posixQueues: end, options)
     case .systemVMessageQueue: try self.init(systemVQueues: end, options)
@@ -30,13 +30,13 @@ extension Channel {
     reading reader: consuming Pipe.Reader? = nil, writing writer: consuming Pipe.Writer? = nil,
     _ options: Options = .init()
   ) throws(ChannelError) {
-    var incoming: StreamIncomingLine<DescriptorSource<PipeCalls>>?
+    var incoming: StreamIncomingLine<DescriptorSource>?
     if let reader = consume reader {
-      incoming = StreamIncomingLine(DescriptorSource<PipeCalls>(descriptor: reader.takeDescriptor()))
+      incoming = StreamIncomingLine(DescriptorSource(reader.takeDescriptor(), .pipe))
     }
-    var outgoing: StreamOutgoingLine<DescriptorSink<PipeCalls>>?
+    var outgoing: StreamOutgoingLine<DescriptorSink>?
     if let writer = consume writer {
-      outgoing = StreamOutgoingLine(DescriptorSink<PipeCalls>(descriptor: writer.takeDescriptor()))
+      outgoing = StreamOutgoingLine(DescriptorSink(writer.takeDescriptor(), .pipe))
     }
     try self.init(adopting: .pipe, options, outgoing, incoming, nil)
   }
@@ -52,16 +52,16 @@ extension Channel {
     }
   }
 
-  private convenience init<Calls: StreamCalls>(
-    pipes end: consuming ChannelEndpoint, _: Calls.Type, _ options: Options
+  private convenience init(
+    pipes end: consuming ChannelEndpoint, _ kind: DuctKind, _ options: Options
   ) throws(ChannelError) {
     let mechanism = end.mechanism
     guard let reader = end.descriptors.takeFirst(), let writer = end.descriptors.takeFirst() else {
       throw .missingDescriptors
     }
     try self.init(
-      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<Calls>(descriptor: writer)),
-      StreamIncomingLine(DescriptorSource<Calls>(descriptor: reader)), nil)
+      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink(writer, kind)),
+      StreamIncomingLine(DescriptorSource(reader, kind)), nil)
   }
 
   private convenience init(socket end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
@@ -75,8 +75,8 @@ extension Channel {
       throw ChannelError(error)
     }
     try self.init(
-      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink<SocketCalls>(descriptor: copy)),
-      StreamIncomingLine(DescriptorSource<SocketCalls>(descriptor: socket), carriesDescriptors: true), nil)
+      adopting: mechanism, options, StreamOutgoingLine(DescriptorSink(copy, .socket)),
+      StreamIncomingLine(DescriptorSource(socket, .socket), carriesDescriptors: true), nil)
   }
 
   private convenience init(posixQueues end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {

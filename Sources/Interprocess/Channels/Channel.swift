@@ -36,9 +36,8 @@ public final class Channel: Sendable {
   public let options: Options
 
   let outgoing: (any OutgoingLine)?
-  /// The same where it is a ring's: what is known costs less, and what the channel holds on to in any case is not counted.
-  private let outgoingRing: Unmanaged<RingOutgoingLine>?
-  private let incomingRing: Unmanaged<RingIncomingLine>?
+  private let knownOutgoing: KnownOutgoingLine?
+  private let knownIncoming: KnownIncomingLine?
   let incoming: (any IncomingLine)?
   let sending = Turn()
   let receiving = Turn()
@@ -58,8 +57,8 @@ public final class Channel: Sendable {
     self.options = options
     self.outgoing = outgoing
     self.incoming = incoming
-    outgoingRing = (outgoing as? RingOutgoingLine).map(Unmanaged.passUnretained)
-    incomingRing = (incoming as? RingIncomingLine).map(Unmanaged.passUnretained)
+    knownOutgoing = KnownOutgoingLine(outgoing)
+    knownIncoming = KnownIncomingLine(incoming)
     self.peer = peer
     // Not weakly, which would make each of the lines' reference counts dear: closing ends the watching.
     try peer?.startWatching {
@@ -144,10 +143,14 @@ extension Channel {
     _ message: RawSpan, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
   ) throws(ChannelError) {
     let deadline = Deadline(timeout)
-    if let ring = outgoingRing, descriptors.isEmpty, message.byteCount <= options.maximumMessageSize {
-      return try ring.use { ring throws(ChannelError) in try send(message, [], by: deadline, ring) }
+    guard let knownOutgoing, descriptors.isEmpty, message.byteCount <= options.maximumMessageSize else {
+      return try send(message, descriptors, by: deadline, outgoingLine(for: message, descriptors))
     }
-    try send(message, descriptors, by: deadline, outgoingLine(for: message, descriptors))
+    switch knownOutgoing {
+    case .ring(let line): try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
+    case .stream(let line): try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
+    case .file(let line): try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
+    }
   }
 
   @inline(__always)
@@ -236,18 +239,19 @@ extension Channel {
   @usableFromInline
   func beginReceiving(timeout: Duration?) throws(ChannelError) -> UnsafeRawBufferPointer? {
     let (limit, deadline) = (options.maximumMessageSize, Deadline(timeout))
-    if let ring = incomingRing {
-      return try ring.use { ring throws(ChannelError) in
-        try beginReceiving(atMost: limit, by: deadline, ring)
+    switch knownIncoming {
+    case .ring(let line):
+      return try line.use { line throws(ChannelError) in try beginReceiving(atMost: limit, by: deadline, line) }
+    case .stream(let line):
+      return try line.use { line throws(ChannelError) in
+        let bytes = try beginReceiving(atMost: limit, by: deadline, line)
+        line.dropDescriptors()
+        return bytes
       }
+    case .file(let line):
+      return try line.use { line throws(ChannelError) in try beginReceiving(atMost: limit, by: deadline, line) }
+    case nil: return try beginReceiving(atMost: limit, by: deadline, incomingLine())
     }
-    let line = try incomingLine()
-    guard let bytes = try beginReceiving(atMost: limit, by: deadline, line) else { return nil }
-    if mechanism.carriesDescriptors {
-      var none = ReceivedDescriptors.unwanted
-      line.takeDescriptors(into: &none)
-    }
-    return bytes
   }
 
   @usableFromInline
@@ -340,16 +344,6 @@ extension ChannelError {
   static var closed: ChannelError { ChannelError(.closed, "this side has closed the channel") }
   static var sendingTimedOut: ChannelError { .timedOut("Channel.send", "the other side takes no more") }
   static var receivingTimedOut: ChannelError { .timedOut("Channel.receive", "no message came, or not all of one") }
-}
-
-extension Unmanaged {
-  /// `_withUnsafeGuaranteedRef` with a typed error: nothing is retained, since whoever calls holds on to it.
-  @inline(__always)
-  fileprivate func use<Value, Failure: Error>(_ body: (Instance) throws(Failure) -> Value) throws(Failure) -> Value {
-    try _withUnsafeGuaranteedRef { instance in
-      do throws(Failure) { return Result<Value, Failure>.success(try body(instance)) } catch { return .failure(error) }
-    }.get()
-  }
 }
 
 extension [FileDescriptor] {

@@ -76,7 +76,7 @@ enum CopyAlignment {
   static let leastCapacity = 16384
 
   /// How far after `start` the middle of a page is.
-  static func offset(of start: UnsafeMutableRawPointer) -> Int {
+  static func offset(of start: UnsafeRawPointer) -> Int {
     Int(bitPattern: UInt(middle) &- UInt(bitPattern: start)) & (page - 1)
   }
 

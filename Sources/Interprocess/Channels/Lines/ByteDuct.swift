@@ -4,8 +4,8 @@ import SystemPackage
 
 /// Where the bytes of a stream go in.
 protocol ByteSink: ~Copyable, Sendable {
-  /// Writes once, a part or all, with descriptors beside the first byte. EAGAIN says that there is no room; it does not
-  /// say so when it may block. EPIPE says that the other side has gone, ESRCH that it has died.
+  /// Writes once, a part or all, with descriptors beside the first byte. EAGAIN says that there is no room, also where it
+  /// may block and the descriptor is one that does not. EPIPE says that the other side has gone, ESRCH that it has died.
   mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<
     Int, Errno
   >
@@ -16,7 +16,8 @@ protocol ByteSink: ~Copyable, Sendable {
 
 /// Where the bytes of a stream come out.
 protocol ByteSource: ~Copyable, Sendable {
-  /// Reads once; 0 is the end. EAGAIN says that nothing is there; it does not say so when it may block.
+  /// Reads once; 0 is the end. EAGAIN says that nothing is there, also where it may block and the descriptor is one that
+  /// does not.
   mutating func read(
     into buffer: UnsafeMutableRawBufferPointer, receiving received: inout ReceivedDescriptors, mayBlock: Bool
   ) -> Result<Int, Errno>
@@ -27,12 +28,58 @@ protocol ByteSource: ~Copyable, Sendable {
   mutating func close()
 }
 
-/// A pipe, a FIFO or a socket that bytes go into.
-struct DescriptorSink<Calls: StreamCalls>: ~Copyable, ByteSink {
-  var descriptor: OwnedDescriptor
+/// What a channel's descriptor is, and so by which calls bytes go through it.
+enum DuctKind {
+  case pipe, fifo, socket
 
+  fileprivate func read(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    switch self {
+    case .pipe: PipeCalls.read(descriptor, buffer, waiting: false)
+    case .fifo: FIFOCalls.read(descriptor, buffer, waiting: false)
+    case .socket: SocketCalls.read(descriptor, buffer, waiting: false)
+    }
+  }
+
+  fileprivate func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int {
+    switch self {
+    case .pipe: PipeCalls.write(descriptor, bytes, waiting: false)
+    case .fifo: FIFOCalls.write(descriptor, bytes, waiting: false)
+    case .socket: SocketCalls.write(descriptor, bytes, waiting: false)
+    }
+  }
+}
+
+// What moves each message is inlined as far as the system call: the kernel has the processor forget who called whom, so
+// that each function between costs a return that was predicted wrongly.
+
+/// A pipe, a FIFO or a socket that bytes go into.
+struct DescriptorSink: ~Copyable, ByteSink {
+  private var descriptor: OwnedDescriptor
+  private let kind: DuctKind
+  /// Whether this process ignores SIGPIPE, as servers do: then the call that raises none, and costs more, is not needed.
+  private let ignoresSignal: Bool
+
+  init(_ descriptor: consuming OwnedDescriptor, _ kind: DuctKind) {
+    self.descriptor = descriptor
+    self.kind = kind
+    ignoresSignal = ci_ignores_signal(SIGPIPE)
+  }
+
+  @inline(__always)
   func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<Int, Errno> {
-    if descriptors.isEmpty { return valueOrErrno { Calls.write(descriptor.rawValue, bytes, waiting: mayBlock) } }
+    guard mayBlock, descriptors.isEmpty else { return writeSlowly(bytes, passing: descriptors, mayBlock: mayBlock) }
+    if kind == .socket {
+      return valueOrErrno { send(descriptor.rawValue, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL)) }
+    }
+    if ignoresSignal { return valueOrErrno { Glibc.write(descriptor.rawValue, bytes.baseAddress, bytes.count) } }
+    return valueOrErrno { WriteWithoutSignal.write(descriptor.rawValue, bytes) }
+  }
+
+  @inline(never)
+  private func writeSlowly(
+    _ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool
+  ) -> Result<Int, Errno> {
+    if descriptors.isEmpty { return valueOrErrno { kind.write(descriptor.rawValue, bytes) } }
     let flags = mayBlock ? 0 : CInt(MSG_DONTWAIT)
     return valueOrErrno {
       ci_send_message(
@@ -56,22 +103,33 @@ struct DescriptorSink<Calls: StreamCalls>: ~Copyable, ByteSink {
 }
 
 /// A pipe, a FIFO or a socket that bytes come out of.
-struct DescriptorSource<Calls: StreamCalls>: ~Copyable, ByteSource {
-  var descriptor: OwnedDescriptor
+struct DescriptorSource: ~Copyable, ByteSource {
+  private var descriptor: OwnedDescriptor
+  private let kind: DuctKind
 
+  init(_ descriptor: consuming OwnedDescriptor, _ kind: DuctKind) {
+    self.descriptor = descriptor
+    self.kind = kind
+  }
+
+  @inline(__always)
   func read(
     into buffer: UnsafeMutableRawBufferPointer, receiving received: inout ReceivedDescriptors, mayBlock: Bool
   ) -> Result<Int, Errno> {
-    // Descriptors are expected of those only who may send some; the kernel closes what a plain read does not take.
-    guard received.limit > 0 else {
-      return valueOrErrno { Calls.read(descriptor.rawValue, buffer, waiting: mayBlock) }
-    }
-    return descriptor.receiveBytes(into: buffer, receiving: &received, mayBlock: mayBlock)
+    if kind == .socket { return descriptor.receiveBytes(into: buffer, receiving: &received, mayBlock: mayBlock) }
+    if mayBlock { return valueOrErrno { Glibc.read(descriptor.rawValue, buffer.baseAddress, buffer.count) } }
+    return readWithoutWaiting(into: buffer)
+  }
+
+  @inline(never)
+  private func readWithoutWaiting(into buffer: UnsafeMutableRawBufferPointer) -> Result<Int, Errno> {
+    valueOrErrno { kind.read(descriptor.rawValue, buffer) }
   }
 
   var hasBytes: Bool {
-    var count: CInt = 0
-    return ci_bytes_waiting(descriptor.rawValue, &count) == -1 || count > 0
+    // Not FIONREAD, for which a pipe's lock is taken, and its writer waits.
+    var entry = pollfd(fd: descriptor.rawValue, events: CShort(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) != 0
   }
 
   func waitForBytes(by deadline: Deadline) throws(InterprocessError) -> Bool {
@@ -92,19 +150,17 @@ extension OwnedDescriptor {
   }
 
   /// Reads a stream socket once, with the descriptors that came. Some may be lost where this process can have no more.
+  @inline(__always)
   fileprivate func receiveBytes(
     into buffer: UnsafeMutableRawBufferPointer, receiving received: inout ReceivedDescriptors, mayBlock: Bool
   ) -> Result<Int, Errno> {
     withUnsafeTemporaryAllocation(of: CInt.self, capacity: ReceivedDescriptors.mostPerMessage) { numbers in
       var count: CInt = 0
-      var sender = sockaddr_un()
-      var length: socklen_t = 0
       let result = valueOrErrno {
-        var flags = mayBlock ? 0 : CInt(MSG_DONTWAIT)
-        return ci_receive_message(
-          rawValue, buffer.baseAddress, buffer.count, &sender, &length, numbers.baseAddress, &count, &flags)
+        ci_receive_bytes(
+          rawValue, buffer.baseAddress, buffer.count, mayBlock ? 0 : CInt(MSG_DONTWAIT), numbers.baseAddress, &count)
       }
-      received.adopt(numbers.prefix(Int(count)))
+      if count > 0 { received.adopt(numbers.prefix(Int(count))) }
       return result
     }
   }

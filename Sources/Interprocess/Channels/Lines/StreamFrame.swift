@@ -21,7 +21,18 @@ enum StreamFrame {
     }
   }
 
+  /// The length of the message that `bytes` begins with, where its head is of the shortest kind.
+  ///
+  /// - Returns: `nil` also when not all of the head is there; ``head(of:)`` knows.
+  @inline(__always)
+  static func shortByteCount(of bytes: UnsafeRawBufferPointer) -> Int? {
+    guard bytes.count >= 4 else { return nil }
+    let first = Int32(bigEndian: bytes.loadUnaligned(as: Int32.self))
+    return first >= 0 ? Int(first) : nil
+  }
+
   /// Writes a head into the first bytes of `buffer`, which has room for ``longestHead``.
+  @inline(__always)
   static func write(_ head: Head, into buffer: UnsafeMutableRawBufferPointer) {
     if head.descriptors > 0 {
       buffer.storeBytes(of: descriptorsMark.bigEndian, as: Int32.self)

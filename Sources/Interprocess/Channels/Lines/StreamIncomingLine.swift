@@ -51,25 +51,44 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
 
   func note(isStream: Bool) { self.isStream = isStream }
 
+  @inline(__always)
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
     var stride = Stride()
-    if head == nil { forgetLast() }
+    if head == nil, claimed > 0 || long.count > 0 { forgetLast() }
     while true {
-      if refused > 0 { passRefused() }
-      if refused == 0, let message = try takeMessage(limit: limit) { return .message(message) }
+      if let message = takeShort(limit: limit) { return .message(message) }
+      if !isBetweenMessages, let message = try takeMessage(limit: limit) { return .message(message) }
       if isBetweenMessages { forgetUnclaimed() }
-      switch try read(mayBlock: mayBlock) {
-      case .success(0) where isBetweenMessages: return .end
-      case .success(let count) where count > 0: if !stride.goesOn(after: count) { return .unfinished }
-      case .failure(.wouldBlock): return .nothing
-      case .failure(.connectionReset) where isBetweenMessages:
-        throw ChannelError(.peerDied, "the other side ended without closing the channel, or with messages unread")
-      case .success, .failure(.connectionReset):
-        let came = (head?.headSize ?? 0) + long.count + aheadRange.count
-        throw ChannelError(.truncatedMessage, "the other side ended in the middle of a message, \(came) bytes into it")
-      case .failure(let reason): throw ChannelError(InterprocessError(call: "read", errno: reason))
-      }
+      let result = try read(mayBlock: mayBlock)
+      guard case .success(let count) = result, count > 0 else { return try arrival(of: result) }
+      if !stride.goesOn(after: count) { return .unfinished }
     }
+  }
+
+  /// What it means that no bytes came.
+  @inline(never)
+  private func arrival(of result: Result<Int, Errno>) throws(ChannelError) -> Arrival {
+    switch result {
+    case .success where isBetweenMessages: return .end
+    case .failure(.wouldBlock): return .nothing
+    case .failure(.connectionReset) where isBetweenMessages:
+      throw ChannelError(.peerDied, "the other side ended without closing the channel, or with messages unread")
+    case .success, .failure(.connectionReset):
+      let came = (head?.headSize ?? 0) + long.count + aheadRange.count
+      throw ChannelError(.truncatedMessage, "the other side ended in the middle of a message, \(came) bytes into it")
+    case .failure(let reason): throw ChannelError(InterprocessError(call: "read", errno: reason))
+    }
+  }
+
+  /// The next message, if all of it was read ahead and it carries nothing.
+  @inline(__always)
+  private func takeShort(limit: Int) -> UnsafeRawBufferPointer? {
+    guard head == nil, refused == 0, let base = ahead.baseAddress else { return nil }
+    let bytes = UnsafeRawBufferPointer(start: base + aheadRange.lowerBound, count: aheadRange.count)
+    guard let size = StreamFrame.shortByteCount(of: bytes), size <= limit, size <= bytes.count - 4 else { return nil }
+    aheadRange = (aheadRange.lowerBound + 4 + size)..<aheadRange.upperBound
+    wasLong = false
+    return UnsafeRawBufferPointer(start: bytes.baseAddress.map { $0 + 4 }, count: size)
   }
 
   var partialByteCount: Int? {
@@ -89,12 +108,16 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
 
   /// Descriptors belong to the message with whose first byte they came. Where all bytes have been given out, whatever is
   /// left came with messages that say nothing of it.
+  @inline(__always)
   private func forgetUnclaimed() {
     if received.isEmpty, received.surplus == 0 { return }
     received = ReceivedDescriptors(atMost: received.limit)
   }
 
+  @inline(never)
   private func takeMessage(limit: Int) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    if refused > 0 { passRefused() }
+    if refused > 0 { return nil }
     if head == nil {
       guard let next = try StreamFrame.head(of: UnsafeRawBufferPointer(rebasing: ahead[aheadRange])) else { return nil }
       guard next.byteCount <= UInt64(limit) else { throw refuse(next, limit: limit) }
@@ -149,8 +172,17 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     aheadRange = piece.upperBound..<aheadRange.upperBound
   }
 
+  @inline(__always)
   private func read(mayBlock: Bool) throws(ChannelError) -> Result<Int, Errno> {
     if let head, Int(head.byteCount) > Self.longestAhead { return try readLong(Int(head.byteCount), mayBlock) }
+    if !aheadRange.isEmpty || wasLong { return readMore(mayBlock) }
+    if mayBlock, isStream { letMessagesGather() }
+    return readAhead(from: CopyAlignment.place(from: 0), atMost: Self.aheadSize, mayBlock)
+  }
+
+  /// Reads behind what is there already, or a little.
+  @inline(never)
+  private func readMore(_ mayBlock: Bool) -> Result<Int, Errno> {
     // The bytes that are left begin anew, so that there is room behind them.
     let end = CopyAlignment.place(from: aheadRange.count)
     if aheadRange.upperBound != end {
@@ -161,16 +193,24 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
       }
       aheadRange = start..<end
     }
-    let room = UnsafeMutableRawBufferPointer(
-      rebasing: ahead[end..<min(ahead.count, end + (wasLong && isBetweenMessages ? Self.headAhead : Self.aheadSize))])
     if mayBlock, isStream { letMessagesGather() }
+    return readAhead(from: end, atMost: wasLong && isBetweenMessages ? Self.headAhead : Self.aheadSize, mayBlock)
+  }
+
+  /// Reads to `end`, where what is there already ends, or is to begin.
+  @inline(__always)
+  private func readAhead(from end: Int, atMost most: Int, _ mayBlock: Bool) -> Result<Int, Errno> {
+    let room = UnsafeMutableRawBufferPointer(rebasing: ahead[end..<min(ahead.count, end + most)])
     let result = source.read(into: room, receiving: &received, mayBlock: mayBlock)
-    if case .success(let count) = result { aheadRange = aheadRange.lowerBound..<(end + count) }
+    if case .success(let count) = result {
+      aheadRange = (aheadRange.isEmpty ? end : aheadRange.lowerBound)..<(end + count)
+    }
     return result
   }
 
   /// A reader that sleeps is woken by the first message that comes, and sleeps again: that costs more than the message.
   /// So the other side is given a moment, on this processor or another, to send some more.
+  @inline(never)
   private func letMessagesGather() {
     if source.hasBytes { return }
     sched_yield()
@@ -184,6 +224,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
 
   /// Reads more of a long message, straight to its place: as much as came already, or a megabyte, so that memory is
   /// taken for what comes and not for what was announced.
+  @inline(never)
   private func readLong(_ size: Int, _ mayBlock: Bool) throws(ChannelError) -> Result<Int, Errno> {
     var result = Result<Int, Errno>.success(0)
     try asChannelError { () throws(InterprocessError) in
@@ -202,6 +243,14 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
       taken.adopt(CollectionOfOne(number))
     }
     if isBetweenMessages { forgetUnclaimed() }
+  }
+
+  /// Closes those that came with the message last received.
+  @inline(__always)
+  func dropDescriptors() {
+    if claimed == 0, received.isEmpty { return }
+    var none = ReceivedDescriptors(atMost: 0)
+    takeDescriptors(into: &none)
   }
 
   func waitForMessage(by deadline: Deadline) throws(ChannelError) {

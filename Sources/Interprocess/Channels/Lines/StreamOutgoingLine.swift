@@ -10,8 +10,12 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
   // Not checked at run time for the same reason.
   @exclusivity(unchecked) private var sink: Sink
 
-  /// Head and beginning of a message, so that a short one is one system call.
-  private let beginning = UnsafeMutableRawBufferPointer.allocate(byteCount: 32 << 10, alignment: 64)
+  /// Head and beginning of a message, so that a short one is one system call. See ``CopyAlignment`` for where it lies.
+  private let beginning: UnsafeMutableRawBufferPointer
+  private let memory = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: CopyAlignment.page + longestWhole, alignment: CopyAlignment.page)
+  /// What is written by one call, its head included: to copy more costs more than a second call.
+  private static var longestWhole: Int { 16 << 10 }
   @exclusivity(unchecked) private var beginningCount = 0
   /// How many bytes of head and message have gone; `nil` between messages.
   @exclusivity(unchecked) private var gone: Int?
@@ -21,15 +25,41 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
   private let wake: @Sendable () -> Void
 
   init(_ sink: consuming Sink, wake: @escaping @Sendable () -> Void = {}) {
+    beginning = UnsafeMutableRawBufferPointer(
+      rebasing: memory[CopyAlignment.place(from: 0)...].prefix(Self.longestWhole))
     self.sink = sink
     self.wake = wake
   }
 
-  deinit { beginning.deallocate() }
+  deinit { memory.deallocate() }
 
+  @inline(__always)
   func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Departure {
+    if gone == nil {
+      begin(message, descriptors)
+      // Most messages are one call. What is in its way the same call finds again.
+      if mayBlock, descriptors.isEmpty, case .success(let count) = writeBeginning() {
+        if count == headSize + message.byteCount {
+          gone = nil
+          return .sent
+        }
+        gone = count
+      }
+    }
+    return try goOn(with: message, passing: descriptors, mayBlock: mayBlock)
+  }
+
+  @inline(__always)
+  private func writeBeginning() -> Result<Int, Errno> {
+    let piece = UnsafeRawBufferPointer(start: beginning.baseAddress, count: beginningCount)
+    return sink.write(piece, passing: [], mayBlock: true)
+  }
+
+  @inline(never)
+  private func goOn(
+    with message: RawSpan, passing descriptors: [CInt], mayBlock: Bool
+  ) throws(ChannelError) -> Departure {
     var stride = Stride()
-    if gone == nil { begin(message, descriptors) }
     let total = headSize + message.byteCount
     while let sent = gone, sent < total {
       let result = message.withUnsafeBytes { storage in
@@ -62,14 +92,17 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
     }
   }
 
+  @inline(__always)
   private func begin(_ message: RawSpan, _ descriptors: [CInt]) {
     let head = StreamFrame.Head(byteCount: UInt64(message.byteCount), descriptors: UInt32(descriptors.count))
     StreamFrame.write(head, into: beginning)
     headSize = head.headSize
-    let copied = min(message.byteCount, beginning.count - headSize)
-    message.withUnsafeBytes { storage in
+    let fits = message.byteCount <= beginning.count - headSize
+    let copied = message.withUnsafeBytes { storage in
+      let copied = fits ? storage.count : storage.baseAddress.map { CopyAlignment.offset(of: $0) } ?? 0
       UnsafeMutableRawBufferPointer(rebasing: beginning[headSize...])
-        .copyMemory(from: UnsafeRawBufferPointer(rebasing: storage.prefix(copied)))
+        .copyMemory(from: UnsafeRawBufferPointer(start: storage.baseAddress, count: copied))
+      return copied
     }
     beginningCount = headSize + copied
     gone = 0

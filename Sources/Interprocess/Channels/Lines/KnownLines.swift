@@ -1,0 +1,42 @@
+/// A channel's outgoing line by its type, so that sending is compiled for it: what is known costs less than what a table
+/// of functions finds, and what the channel holds on to in any case is not counted.
+enum KnownOutgoingLine {
+  case ring(Unmanaged<RingOutgoingLine>)
+  case stream(Unmanaged<StreamOutgoingLine<DescriptorSink>>)
+  case file(Unmanaged<StreamOutgoingLine<FileSink>>)
+
+  init?(_ line: (any OutgoingLine)?) {
+    switch line {
+    case let line as RingOutgoingLine: self = .ring(.passUnretained(line))
+    case let line as StreamOutgoingLine<DescriptorSink>: self = .stream(.passUnretained(line))
+    case let line as StreamOutgoingLine<FileSink>: self = .file(.passUnretained(line))
+    default: return nil
+    }
+  }
+}
+
+/// A channel's incoming line by its type. See ``KnownOutgoingLine``.
+enum KnownIncomingLine {
+  case ring(Unmanaged<RingIncomingLine>)
+  case stream(Unmanaged<StreamIncomingLine<DescriptorSource>>)
+  case file(Unmanaged<StreamIncomingLine<FileSource>>)
+
+  init?(_ line: (any IncomingLine)?) {
+    switch line {
+    case let line as RingIncomingLine: self = .ring(.passUnretained(line))
+    case let line as StreamIncomingLine<DescriptorSource>: self = .stream(.passUnretained(line))
+    case let line as StreamIncomingLine<FileSource>: self = .file(.passUnretained(line))
+    default: return nil
+    }
+  }
+}
+
+extension Unmanaged {
+  /// `_withUnsafeGuaranteedRef` with a typed error: nothing is retained, since whoever calls holds on to it.
+  @inline(__always)
+  func use<Value, Failure: Error>(_ body: (Instance) throws(Failure) -> Value) throws(Failure) -> Value {
+    try _withUnsafeGuaranteedRef { instance in
+      do throws(Failure) { return Result<Value, Failure>.success(try body(instance)) } catch { return .failure(error) }
+    }.get()
+  }
+}
