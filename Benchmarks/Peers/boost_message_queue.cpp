@@ -13,7 +13,7 @@ static void peer_prepare(const char *name, size_t bytes) {
   there_name = std::string(name) + "-there";
   back_name = std::string(name) + "-back";
   // As many messages as fit into what a channel's ring has, and a few at least.
-  size_t count = bytes > 0 && (256u << 10) / bytes > 4 ? (256u << 10) / bytes : 4;
+  size_t count = bytes > 0 && (1u << 20) / bytes > 4 ? (1u << 20) / bytes : 4;
   message_queue there(boost::interprocess::create_only, there_name.c_str(), count, bytes);
   message_queue back(boost::interprocess::create_only, back_name.c_str(), count, bytes);
 }
