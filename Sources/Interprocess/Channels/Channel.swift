@@ -148,6 +148,9 @@ extension Channel {
     }
     switch knownOutgoing {
     case .ring(let line): try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
+    case .posixQueue(let line): try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
+    case .systemVQueue(let line):
+      try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
     case .stream(let line): try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
     case .file(let line): try line.use { line throws(ChannelError) in try send(message, [], by: deadline, line) }
     }
@@ -242,6 +245,10 @@ extension Channel {
     switch knownIncoming {
     case .ring(let line):
       return try line.use { line throws(ChannelError) in try beginReceiving(atMost: limit, by: deadline, line) }
+    case .posixQueue(let line):
+      return try line.use { line throws(ChannelError) in try beginReceiving(atMost: limit, by: deadline, line) }
+    case .systemVQueue(let line):
+      return try line.use { line throws(ChannelError) in try beginReceiving(atMost: limit, by: deadline, line) }
     case .stream(let line):
       return try line.use { line throws(ChannelError) in
         let bytes = try beginReceiving(atMost: limit, by: deadline, line)
@@ -250,7 +257,7 @@ extension Channel {
       }
     case .file(let line):
       return try line.use { line throws(ChannelError) in try beginReceiving(atMost: limit, by: deadline, line) }
-    case nil: return try beginReceiving(atMost: limit, by: deadline, incomingLine())
+    case nil: throw noIncomingLine
     }
   }
 
@@ -306,10 +313,12 @@ extension Channel {
   }
 
   func incomingLine() throws(ChannelError) -> any IncomingLine {
-    guard let incoming else {
-      throw ChannelError(.notPossible, "a channel over \(mechanism) goes one way, and this end sends")
-    }
+    guard let incoming else { throw noIncomingLine }
     return incoming
+  }
+
+  private var noIncomingLine: ChannelError {
+    ChannelError(.notPossible, "a channel over \(mechanism) goes one way, and this end sends")
   }
 
   @inline(__always)

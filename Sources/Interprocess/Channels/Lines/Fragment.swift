@@ -1,7 +1,7 @@
-/// How a message lies in the messages of a queue, or the records of a ring, which are not always large enough for it.
+/// What a piece of a message is, where the messages of a queue or the records of a ring are not large enough for all of it.
 ///
-/// A piece says what it is; the first of several is followed by the length of the whole, 8 bytes little-endian. A new
-/// beginning means that the message before it was given up.
+/// The first of several has the length of the whole beside it, 8 bytes little-endian. A new beginning means that the message
+/// before it was given up.
 enum Fragment: UInt8 {
   /// A message in one piece.
   case whole = 1
@@ -29,7 +29,16 @@ struct Joining: ~Copyable {
   /// Takes a piece.
   ///
   /// - Returns: the message that it completes.
+  @inline(__always)
   mutating func take(
+    _ kind: Fragment, _ bytes: UnsafeRawBufferPointer, limit: Int
+  ) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    if kind == .whole, total == nil, !isSkipping, bytes.count <= limit { return bytes }
+    return try join(kind, bytes, limit: limit)
+  }
+
+  @inline(never)
+  private mutating func join(
     _ kind: Fragment, _ bytes: UnsafeRawBufferPointer, limit: Int
   ) throws(ChannelError) -> UnsafeRawBufferPointer? {
     if kind != .more, kind != .wake { (total, isSkipping) = (nil, false) }
@@ -42,16 +51,21 @@ struct Joining: ~Copyable {
         throw ChannelError(.malformedMessage, "the first piece of a message has no length")
       }
       let claimed = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-      guard claimed <= UInt64(limit) else {
-        isSkipping = true
-        throw .tooLarge(claimed, limit: limit, "announced")
-      }
-      buffer.removeAll()
-      total = Int(claimed)
-      return try append(UnsafeRawBufferPointer(rebasing: bytes[Fragment.lengthSize...]))
+      return try begin(claimed, UnsafeRawBufferPointer(rebasing: bytes[Fragment.lengthSize...]), limit: limit)
     case .more: return isSkipping ? nil : try append(bytes)
     case .wake: return nil
     }
+  }
+
+  /// Takes the first piece of a message that has so many bytes in all.
+  mutating func begin(
+    _ claimed: UInt64, _ bytes: UnsafeRawBufferPointer, limit: Int
+  ) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    (total, isSkipping) = (nil, claimed > UInt64(limit))
+    if isSkipping { throw .tooLarge(claimed, limit: limit, "announced") }
+    buffer.removeAll()
+    total = Int(claimed)
+    return try append(bytes)
   }
 
   private mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ChannelError) -> UnsafeRawBufferPointer? {

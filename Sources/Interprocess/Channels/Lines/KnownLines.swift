@@ -2,12 +2,16 @@
 /// of functions finds, and what the channel holds on to in any case is not counted.
 enum KnownOutgoingLine {
   case ring(Unmanaged<RingOutgoingLine>)
+  case posixQueue(Unmanaged<POSIXQueueOutgoingLine>)
+  case systemVQueue(Unmanaged<SystemVQueueOutgoingLine>)
   case stream(Unmanaged<StreamOutgoingLine<DescriptorSink>>)
   case file(Unmanaged<StreamOutgoingLine<FileSink>>)
 
   init?(_ line: (any OutgoingLine)?) {
     switch line {
     case let line as RingOutgoingLine: self = .ring(.passUnretained(line))
+    case let line as POSIXQueueOutgoingLine: self = .posixQueue(.passUnretained(line))
+    case let line as SystemVQueueOutgoingLine: self = .systemVQueue(.passUnretained(line))
     case let line as StreamOutgoingLine<DescriptorSink>: self = .stream(.passUnretained(line))
     case let line as StreamOutgoingLine<FileSink>: self = .file(.passUnretained(line))
     default: return nil
@@ -18,12 +22,16 @@ enum KnownOutgoingLine {
 /// A channel's incoming line by its type. See ``KnownOutgoingLine``.
 enum KnownIncomingLine {
   case ring(Unmanaged<RingIncomingLine>)
+  case posixQueue(Unmanaged<POSIXQueueIncomingLine>)
+  case systemVQueue(Unmanaged<SystemVQueueIncomingLine>)
   case stream(Unmanaged<StreamIncomingLine<DescriptorSource>>)
   case file(Unmanaged<StreamIncomingLine<FileSource>>)
 
   init?(_ line: (any IncomingLine)?) {
     switch line {
     case let line as RingIncomingLine: self = .ring(.passUnretained(line))
+    case let line as POSIXQueueIncomingLine: self = .posixQueue(.passUnretained(line))
+    case let line as SystemVQueueIncomingLine: self = .systemVQueue(.passUnretained(line))
     case let line as StreamIncomingLine<DescriptorSource>: self = .stream(.passUnretained(line))
     case let line as StreamIncomingLine<FileSource>: self = .file(.passUnretained(line))
     default: return nil

@@ -2,36 +2,49 @@ import CInterprocess
 import Glibc
 import SystemPackage
 
-/// Messages going into a POSIX queue, each piece with the byte of ``Fragment`` before it.
+/// Messages going into a POSIX queue, as ``QueuePiece`` says.
 final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
   // Sendable: its state is touched by one caller at a time (Channel's turn); what peerEnded() uses does not change.
 
   private let queue: OwnedDescriptor
   private let peer: PeerLife
-  private let piece: UnsafeMutableRawBufferPointer
-  private var sent: Int?
+  private let piece: QueuePiece
+  // Not checked at run time for the same reason.
+  @exclusivity(unchecked) private var sent: Int?
   private let share: QueueShare?
 
   init(_ queue: consuming OwnedDescriptor, _ peer: PeerLife, _ share: QueueShare?) throws(InterprocessError) {
     self.share = share
-    piece = .allocate(byteCount: try queue.queueMessageSize(), alignment: 16)
+    piece = QueuePiece(byteCount: try queue.queueMessageSize())
     self.queue = queue
     self.peer = peer
   }
 
   deinit { piece.deallocate() }
 
+  @inline(__always)
   func trySend(_ message: RawSpan, passing descriptors: [CInt], mayBlock: Bool) throws(ChannelError) -> Departure {
+    // Most messages are one call. What is in its way the same call finds again.
+    if sent == nil, mayBlock, message.byteCount <= piece.longestWhole, peer.receiverState == .lives {
+      let result = message.withUnsafeBytes { ci_mq_send(queue.rawValue, $0.baseAddress, $0.count, 0, nil) }
+      if result == 0 { return .sent }
+    }
+    return try goOn(with: message, mayBlock: mayBlock)
+  }
+
+  @inline(never)
+  private func goOn(with message: RawSpan, mayBlock: Bool) throws(ChannelError) -> Departure {
     var stride = Stride()
     var (done, isFirst) = (sent ?? 0, sent == nil)
     while isFirst || done < message.byteCount {
       if let error = peer.sendingError { throw error }
-      let (size, taken) = fill(message, from: done, isFirst: isFirst)
       var past = timespec()
-      let result = valueOrErrno {
-        mayBlock
-          ? ci_mq_send(queue.rawValue, piece.baseAddress, size, 0, nil)
-          : ci_mq_send(queue.rawValue, piece.baseAddress, size, 0, &past)
+      let (result, taken) = piece.withNext(of: message, from: done, isFirst: isFirst) { bytes in
+        valueOrErrno {
+          mayBlock
+            ? ci_mq_send(queue.rawValue, bytes.baseAddress, bytes.count, 0, nil)
+            : ci_mq_send(queue.rawValue, bytes.baseAddress, bytes.count, 0, &past)
+        }
       }
       switch result {
       case .success: (done, isFirst) = (done + taken, false)
@@ -43,20 +56,6 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
     }
     sent = nil
     return .sent
-  }
-
-  /// - Returns: the size of the piece, and how much of the message is in it.
-  private func fill(_ message: RawSpan, from done: Int, isFirst: Bool) -> (size: Int, taken: Int) {
-    let isWhole = isFirst && message.byteCount < piece.count
-    let head = isFirst && !isWhole ? 1 + Fragment.lengthSize : 1
-    piece[0] = (isWhole ? Fragment.whole : isFirst ? .first : .more).rawValue
-    if head > 1 { piece.storeBytes(of: UInt64(message.byteCount).littleEndian, toByteOffset: 1, as: UInt64.self) }
-    let taken = min(message.byteCount - done, piece.count - head)
-    message.withUnsafeBytes { storage in
-      UnsafeMutableRawBufferPointer(rebasing: piece[head...])
-        .copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[done..<(done + taken)]))
-    }
-    return (head + taken, taken)
   }
 
   func waitForRoom(by deadline: Deadline) throws(ChannelError) {
@@ -80,7 +79,7 @@ final class POSIXQueueOutgoingLine: OutgoingLine, @unchecked Sendable {
     // A peer that sends nothing more may be receiving still.
     if peer.receiverState == .lives { return }
     // Nobody will ever receive from it: taking one out lets a blocked sender go on, and look.
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece.count, alignment: 1)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece.bytes.count, alignment: 1)
     defer { buffer.deallocate() }
     var past = timespec()
     _ = ci_mq_receive(queue.rawValue, buffer.baseAddress, buffer.count, nil, &past)
@@ -93,42 +92,61 @@ final class POSIXQueueIncomingLine: IncomingLine, @unchecked Sendable {
 
   private let queue: OwnedDescriptor
   private let peer: PeerLife
-  private let piece: UnsafeMutableRawBufferPointer
-  private var joining = Joining()
+  private let piece: QueuePiece
+  // Not checked at run time for the same reason.
+  @exclusivity(unchecked) private var joining = Joining()
   var partialByteCount: Int? { joining.partialByteCount }
 
   init(_ queue: consuming OwnedDescriptor, _ peer: PeerLife) throws(InterprocessError) {
-    piece = .allocate(byteCount: try queue.queueMessageSize(), alignment: 16)
+    piece = QueuePiece(byteCount: try queue.queueMessageSize())
     self.queue = queue
     self.peer = peer
   }
 
   deinit { piece.deallocate() }
 
+  @inline(__always)
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
     var stride = Stride()
     while true {
       // Looked at before the queue: what the peer sent before it went is there now.
       let state = peer.state
-      let waits = mayBlock && state == .lives
-      var past = timespec()
-      let result = valueOrErrno {
-        waits
-          ? ci_mq_receive(queue.rawValue, piece.baseAddress, piece.count, nil, nil)
-          : ci_mq_receive(queue.rawValue, piece.baseAddress, piece.count, nil, &past)
-      }
-      switch result {
-      case .success(let count):
-        guard count > 0, let kind = Fragment(rawValue: piece[0]) else {
-          throw ChannelError(.malformedMessage, "a message came that no channel has sent")
-        }
-        let bytes = UnsafeRawBufferPointer(rebasing: piece[1..<count])
-        if let message = try joining.take(kind, bytes, limit: limit) { return .message(message) }
-        if !stride.goesOn(after: count) { return .unfinished }
-      case .failure(.timedOut), .failure(.wouldBlock):
-        return try joining.arrival(from: state)
-      case .failure(let reason): throw ChannelError(InterprocessError(call: "mq_receive", errno: reason))
-      }
+      let result =
+        mayBlock && state == .lives
+        ? valueOrErrno { ci_mq_receive(queue.rawValue, piece.bytes.baseAddress, piece.bytes.count, nil, nil) }
+        : receiveAtOnce()
+      guard case .success(let count) = result else { return try arrival(of: result, state) }
+      let message =
+        count <= piece.longestWhole
+        ? try joining.take(.whole, piece.first(count), limit: limit)
+        : try takePiece(count, limit: limit)
+      if let message { return .message(message) }
+      if !stride.goesOn(after: count) { return .unfinished }
+    }
+  }
+
+  @inline(never)
+  private func takePiece(_ count: Int, limit: Int) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    guard count == piece.bytes.count, let (kind, content, total) = piece.content else {
+      throw ChannelError(.malformedMessage, "a message came that no channel has sent")
+    }
+    if kind == .first { return try joining.begin(total, content, limit: limit) }
+    return try joining.take(kind, content, limit: limit)
+  }
+
+  @inline(never)
+  private func receiveAtOnce() -> Result<Int, Errno> {
+    var past = timespec()
+    return valueOrErrno { ci_mq_receive(queue.rawValue, piece.bytes.baseAddress, piece.bytes.count, nil, &past) }
+  }
+
+  /// What it means that no message came.
+  @inline(never)
+  private func arrival(of result: Result<Int, Errno>, _ state: PeerLife.State) throws(ChannelError) -> Arrival {
+    guard case .failure(let reason) = result else { return .unfinished }
+    switch reason {
+    case .timedOut, .wouldBlock: return try joining.arrival(from: state)
+    default: throw ChannelError(InterprocessError(call: "mq_receive", errno: reason))
     }
   }
 
@@ -144,9 +162,68 @@ final class POSIXQueueIncomingLine: IncomingLine, @unchecked Sendable {
   func close() {}
 
   func peerEnded() {
-    var (byte, past) = (Fragment.wake.rawValue, timespec())
+    // Not the piece that a receiver has in use.
+    let wake = QueuePiece(byteCount: piece.bytes.count)
+    defer { wake.deallocate() }
+    wake.finish(.wake, count: 0, total: 0)
+    var past = timespec()
     // A full queue needs no waking.
-    _ = ci_mq_send(queue.rawValue, &byte, 1, 0, &past)
+    _ = ci_mq_send(queue.rawValue, wake.bytes.baseAddress, wake.bytes.count, 0, &past)
+  }
+}
+
+/// A message of a POSIX queue, and how a channel's message lies in it: a short one as it is, from where it is, which other
+/// programs can read too. One that does not fit is cut into pieces as long as the queue's messages can be, whose last 16
+/// bytes say what they are: the ``Fragment``, how many bytes of the message are before, as 4 bytes, and the length of the
+/// whole, as 8. See ``CopyAlignment`` for where the memory lies.
+private struct QueuePiece {
+  private static let tailSize = 16
+  private let memory: UnsafeMutableRawPointer
+  let bytes: UnsafeMutableRawBufferPointer
+
+  init(byteCount: Int) {
+    let place = CopyAlignment.place(from: 0)
+    memory = .allocate(byteCount: place + byteCount, alignment: CopyAlignment.page)
+    bytes = UnsafeMutableRawBufferPointer(start: memory + place, count: byteCount)
+  }
+
+  func deallocate() { memory.deallocate() }
+
+  var longestWhole: Int { bytes.count - Self.tailSize }
+
+  func first(_ count: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes.prefix(count)) }
+
+  /// Calls `body` with what to send next of a message.
+  ///
+  /// - Returns: what it returned, and how much of the message that was.
+  func withNext<Result>(
+    of message: RawSpan, from done: Int, isFirst: Bool, _ body: (UnsafeRawBufferPointer) -> Result
+  ) -> (Result, taken: Int) {
+    message.withUnsafeBytes { storage in
+      let taken = min(storage.count - done, longestWhole)
+      if isFirst, taken == storage.count { return (body(storage), taken) }
+      bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[done..<(done + taken)]))
+      finish(isFirst ? .first : .more, count: taken, total: storage.count)
+      return (body(UnsafeRawBufferPointer(bytes)), taken)
+    }
+  }
+
+  func finish(_ kind: Fragment, count: Int, total: Int) {
+    bytes.storeBytes(of: UInt32(kind.rawValue).littleEndian, toByteOffset: longestWhole, as: UInt32.self)
+    bytes.storeBytes(of: UInt32(count).littleEndian, toByteOffset: longestWhole + 4, as: UInt32.self)
+    bytes.storeBytes(of: UInt64(total).littleEndian, toByteOffset: longestWhole + 8, as: UInt64.self)
+  }
+
+  /// What a piece that came is; `nil` where no channel has made it.
+  var content: (kind: Fragment, bytes: UnsafeRawBufferPointer, total: UInt64)? {
+    let kind = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: longestWhole, as: UInt32.self))
+    let count = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: longestWhole + 4, as: UInt32.self))
+    let total = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: longestWhole + 8, as: UInt64.self))
+    guard let kind = UInt8(exactly: kind).flatMap(Fragment.init(rawValue:)), kind != .whole, count <= longestWhole
+    else {
+      return nil
+    }
+    return (kind, first(Int(count)), total)
   }
 }
 

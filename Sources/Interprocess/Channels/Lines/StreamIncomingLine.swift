@@ -193,7 +193,8 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
       }
       aheadRange = start..<end
     }
-    if mayBlock, isStream { letMessagesGather() }
+    // After a long message there is not much to be gained by it.
+    if mayBlock, isStream, !wasLong { letMessagesGather() }
     return readAhead(from: end, atMost: wasLong && isBetweenMessages ? Self.headAhead : Self.aheadSize, mayBlock)
   }
 
