@@ -78,6 +78,51 @@ struct BenchCommandTests {
     #expect(run.errors == "ipc: interrupted: \(run.lines.count) of \(2 * Self.cellCount) measurements were made\n")
   }
 
+  /// Runs the program on a terminal of its own, and presses Ctrl-C once it has shown its progress so often.
+  private static let onTerminal = """
+    import os, pty, select, sys, time
+    child, terminal = pty.fork()
+    if child == 0: os.execv(sys.argv[2], sys.argv[2:])
+    text, end, pressed = b"", time.monotonic() + 50, False
+    while time.monotonic() < end:
+      if not select.select([terminal], [], [], 1)[0]: continue
+      try: piece = os.read(terminal, 65536)
+      except OSError: break
+      if not piece: break
+      text += piece
+      if not pressed and text.count(b" measurements done, ") >= int(sys.argv[1]):
+        pressed = os.write(terminal, b"\\x03") == 1
+    else:
+      os.kill(child, 9)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.stdout.buffer.write(text)
+    sys.exit(code)
+    """
+
+  @Test("a terminal shows progress, and Ctrl-C leaves a report of what was measured")
+  func terminal() throws {
+    let path = "/tmp/ipc-bench-\(UInt32.random(in: 0 ... .max)).html"
+    defer { unlink(path) }
+    let run = try Command.run(
+      "/usr/bin/env",
+      ["python3", "-c", Self.onTerminal, "4", ipc, "bench", "--via", "pipe", "--via", "ring", "--html", path])
+    #expect(run.exitCode == 130, "\(run.output) \(run.errors)")
+    #expect(run.output.contains("\r\u{1B}[Kpipe: 0 of \(2 * Self.cellCount) measurements done, "))
+    #expect(run.output.contains(" of \(2 * Self.cellCount) measurements were made"), "\(run.output)")
+    let page = try Command.run("/bin/cat", [path]).output
+    #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("</html>") && page.contains("pipe"))
+  }
+
+  @Test(
+    "where processes may not be pinned only what is free is measured, and that is said",
+    .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
+  func pinningRefused() throws {
+    let run = try Strace.output(
+      of: [ipc, "bench", "--quick", "--json", "--via", "pipe"], injecting: "sched_setaffinity:error=EPERM")
+    #expect(run.exitCode == 0 && run.errors.contains("sched_setaffinity is refused here"), "\(run.errors)")
+    #expect(run.lines.count == Self.cellCount / 3 && run.lines.allSatisfy { $0.contains(#""pinning":"free""#) })
+  }
+
   @Test("a run that ends by itself leaves nothing", .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"))
   func clean() throws {
     let run = try Isolated.run(
@@ -136,6 +181,53 @@ struct BenchCommandTests {
             assert 0 <= float(element.attrib[key]) < 2000, (element.tag, element.attrib)
       """
     let check = try Command.run("/usr/bin/env", ["python3", "-c", script, path, String(run.lines.count)])
+    #expect(check.exitCode == 0, "\(check.errors)")
+  }
+
+  /// Where it is installed: a browser is too much for every run.
+  private static let chromium = (try? Command.run("/usr/bin/env", ["which", "chromium"]))?.lines.first
+
+  @Test(
+    "a browser shows the page in light, dark and print, asks for nothing and complains of nothing",
+    .enabled(if: chromium != nil, "skipped: needs chromium"))
+  func browser() throws {
+    let chromium = try #require(Self.chromium)
+    let folder = "/tmp/ipc-bench-\(UInt32.random(in: 0 ... .max))"
+    try #require(mkdir(folder, 0o700) == 0)
+    defer { _ = try? Command.run("/bin/rm", ["-rf", folder]) }
+    let page = folder + "/report.html"
+    let run = try Command.run(ipc, ["bench", "--quick", "--json", "--via", "pipe", "--via", "ring", "--html", page])
+    #expect(run.exitCode == 0, "\(run.errors)")
+    let common = [
+      "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--user-data-dir=\(folder)/profile",
+      "--window-size=1000,4000", "--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND",
+    ]
+    for (name, option) in [
+      ("light", "--screenshot=\(folder)/light.png"), ("dark", "--screenshot=\(folder)/dark.png"),
+      ("print", "--print-to-pdf=\(folder)/print.pdf"),
+    ] {
+      let colours = name == "dark" ? ["--blink-settings=preferredColorScheme=0"] : []
+      let shown = try Command.run(chromium, common + colours + [option, "file://\(page)"])
+      #expect(shown.exitCode == 0 && !shown.errors.contains("CONSOLE"), "\(shown.errors)")
+    }
+    // What dark and light have in common is not their paper.
+    let script = """
+      import struct, sys, zlib
+      def corner(path):
+        data = open(path, "rb").read()
+        assert data[:8] == b"\\x89PNG\\r\\n\\x1a\\n", path
+        place, packed = 8, b""
+        while place < len(data):
+          length, kind = struct.unpack(">I4s", data[place:place + 8])
+          if kind == b"IDAT": packed += data[place + 8:place + 8 + length]
+          place += 12 + length
+        # The first pixel of the first line: no filter changes it.
+        return sum(zlib.decompressobj().decompress(packed, 4)[1:4])
+      light, dark = corner(sys.argv[1] + "/light.png"), corner(sys.argv[1] + "/dark.png")
+      assert light > 600 and dark < 200, (light, dark)
+      assert open(sys.argv[1] + "/print.pdf", "rb").read().startswith(b"%PDF")
+      """
+    let check = try Command.run("/usr/bin/env", ["python3", "-c", script, folder])
     #expect(check.exitCode == 0, "\(check.errors)")
   }
 

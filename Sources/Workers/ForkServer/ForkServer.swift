@@ -131,7 +131,8 @@ package final class ForkServer: Sendable {
 
   /// Takes care of a worker whose own fork server has ended: when this process ends, it is killed, be it stopped.
   package func adopt(_ worker: WorkerProcess) throws(InterprocessError) {
-    if let handle = worker.handleNumber { try link.send(.adopt(queues: worker.queues), [handle]) }
+    // A copy: the worker may end meanwhile, and its number be another's.
+    if let handle = try worker.copyHandle() { try link.send(.adopt(queues: worker.queues), [handle.rawValue]) }
   }
 }
 

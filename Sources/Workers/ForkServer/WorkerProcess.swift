@@ -94,6 +94,20 @@ package final class WorkerProcess: Sendable {
   }
 }
 
+extension WorkerProcess {
+  /// A pidfd of the caller's own; `nil` before the process is there and once it has ended.
+  func copyHandle() throws(InterprocessError) -> OwnedDescriptor? {
+    let copy = state.withLock { state -> Result<CInt, Errno>? in
+      (state.handle?.descriptor.rawValue).map { number in valueOrErrno { fcntl(number, F_DUPFD_CLOEXEC, 0) } }
+    }
+    switch copy {
+    case .success(let number): return OwnedDescriptor(adopting: number)
+    case .failure(let reason): throw InterprocessError(call: "fcntl", object: "the worker's pidfd", errno: reason)
+    case nil: return nil
+    }
+  }
+}
+
 /// For the thread that reads the control socket, whose calls come one after another.
 extension WorkerProcess {
   var hasStarted: Bool { state.withLock { $0.handle != nil } }

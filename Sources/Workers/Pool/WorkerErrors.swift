@@ -105,9 +105,9 @@ public struct PoolQueueFull: Error, Hashable, Sendable, CustomStringConvertible 
   }
 }
 
-/// The one worker that the call was for is gone: it was held, and has died since.
+/// The one worker that the call was for is gone: it was held, and has died since, or is held no longer.
 public struct WorkerLost: Error, Hashable, Sendable, CustomStringConvertible {
   public let call: String
 
-  public var description: String { "\(call): the worker that was held for it has died, and its state with it" }
+  public var description: String { "\(call): the worker that was held for it has died, and its state with it, or is held no longer" }
 }

@@ -62,7 +62,10 @@ extension WorkerPool {
     of function: Function.Type, _ inputs: some Collection<Function.Input>, _ options: CallOptions,
     stoppingAtFailure: Bool = false
   ) async throws -> [ChunkResults<Function.Output>] {
-    guard let core else { return [await inlineResults(of: function, inputs)] }
+    guard let core else {
+      try checkInline()
+      return [await inlineResults(of: function, inputs)]
+    }
     let name = try TypeNames.name(of: function)
     let job = FunctionJob<Function>(core, name, inputs: Array(inputs), options, stopsAtFailure: stoppingAtFailure)
     return try await job.run(workers: configuration.rules.maximum)
@@ -89,7 +92,10 @@ extension WorkerPool {
   public func call<Function: WorkerFunction>(
     _ function: Function.Type, _ input: Function.Input, options: CallOptions = .init()
   ) async throws -> Function.Output {
-    guard let core else { return try await function.call(input) }
+    guard let core else {
+      try checkInline()
+      return try await function.call(input)
+    }
     let name = try TypeNames.name(of: function)
     return try await CallTrace.withCallerSpan(name.display) {
       let frame = try FunctionFrame.make(function, name, one: input)

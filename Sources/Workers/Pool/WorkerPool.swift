@@ -27,6 +27,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   private let system: WorkerSystem
   /// Where calls run in this process.
   private let inline: Worker?
+  private let isInlineClosed = Atomic(false)
 
   /// Makes a pool, and starts its workers. It lives until ``shutDown(_:)``, or until nobody has it any more.
   ///
@@ -53,8 +54,16 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
 
   /// The actor that stands for a target.
   private func proxy(_ target: WorkerSystem.ActorID.Target) throws -> Worker {
-    if let inline { return inline }
+    if let inline {
+      try checkInline()
+      return inline
+    }
     return try Worker.resolve(id: WorkerSystem.ActorID(target: target), using: system)
+  }
+
+  /// What runs in this process takes no calls after its shutdown either.
+  func checkInline() throws {
+    if isInlineClosed.load(ordering: .relaxed) { throw PoolClosed() }
   }
 
   /// Makes calls: each goes to the next free worker.
@@ -100,7 +109,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   ///
   /// Cancelling the task makes a drain a ``Shutdown/cancel``.
   public func shutDown(_ shutdown: Shutdown = .drain()) async {
-    guard let core else { return }
+    guard let core else { return isInlineClosed.store(true, ordering: .relaxed) }
     switch shutdown {
     case .drain(let limit): core.feed(.shutdown(.drain(within: limit)))
     case .cancel: core.feed(.shutdown(.cancel))

@@ -84,7 +84,8 @@ public struct WorkerPoolConfiguration: Sendable {
   /// Whether a crash prints a backtrace to standard error, which delays it by some 130 ms.
   public var backtraces = false
 
-  /// Whether calls run in this process, for a debugger's sake: nothing survives a crash then.
+  /// Whether calls run in this process, for a debugger's sake: nothing survives a crash then. Deadlines, limits and
+  /// everything else that is said of workers mean nothing, but that a pool takes no calls once it is shut down.
   public var isInline = false
 
   #if Logging

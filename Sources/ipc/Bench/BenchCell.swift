@@ -27,9 +27,12 @@ struct BenchCell: Hashable {
 
   /// What is measured of each mechanism, in this order.
   ///
-  /// - Parameter cpus: how many there are; on one alone, two processes cannot be apart.
-  static func all(cpus: Int) -> [BenchCell] {
-    Pinning.allCases.filter { cpus > 1 || $0 != .different }.flatMap { pinning in
+  /// - Parameters:
+  ///   - cpus: how many there are; on one alone, two processes cannot be apart.
+  ///   - canPin: whether processes may be told where to run.
+  static func all(cpus: Int, canPin: Bool = true) -> [BenchCell] {
+    let pinnings = canPin ? Pinning.allCases.filter { cpus > 1 || $0 != .different } : [.free]
+    return pinnings.flatMap { pinning in
       roundTripSizes.map { BenchCell(measure: .roundTrip, bytes: $0, pinning: pinning) }
         + throughputSizes.map { BenchCell(measure: .throughput, bytes: $0, pinning: pinning) }
     }

@@ -65,7 +65,11 @@ struct BenchCommand: ParsableCommand {
       print(facts.line)
       printNow(BenchTable.header)
     }
-    var run = BenchRun(quick ? .quick : .thorough, cells: BenchCell.all(cpus: facts.usableCPUs))
+    if !facts.canPin {
+      complain("sched_setaffinity is refused here: measured is only where the kernel puts the processes (free)")
+    }
+    var run = BenchRun(
+      quick ? .quick : .thorough, cells: BenchCell.all(cpus: facts.usableCPUs, canPin: facts.canPin))
     let interruption = try run.measure(
       mechanisms.isEmpty ? Mechanism.allCases : mechanisms, peers: peers ? BenchPeer.allCases : []
     ) { result in

@@ -1,5 +1,6 @@
 import CBenchLoops
 import Interprocess
+import SystemPackage
 
 /// One side of what a mechanism's messages go through: the channel, and the loop in C.
 struct BenchSide {
@@ -36,8 +37,10 @@ struct BenchSide {
       case .different: isFirst || count < 2 ? cpus.0 : cpus.1
       case .free: CInt(-1)
       }
-    // Not being allowed to is no reason not to measure: it is as free as it was.
-    _ = bench_pin(cpu)
+    let reason = bench_pin(cpu)
+    guard reason == 0 else {
+      throw InterprocessError(call: "sched_setaffinity", object: "CPU \(cpu)", errno: Errno(rawValue: reason))
+    }
     self.pinning = pinning
   }
 

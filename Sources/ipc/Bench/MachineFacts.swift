@@ -8,6 +8,8 @@ struct MachineFacts {
   let cpus: Int
   /// How many of them this process may use.
   let usableCPUs: Int
+  /// Whether processes may be told where to run: a sandbox may refuse that.
+  let canPin: Bool
   let kernel: String
   /// When the measuring began, in the time zone of the machine.
   let date: String
@@ -18,7 +20,12 @@ struct MachineFacts {
     let release = withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     return MachineFacts(
       cpuModel: modelName ?? "a processor without a name", cpus: sysconf(CInt(_SC_NPROCESSORS_ONLN)),
-      usableCPUs: Int(bench_cpus(nil, 0)), kernel: "Linux \(release)", date: now)
+      usableCPUs: Int(bench_cpus(nil, 0)), canPin: canPinNow, kernel: "Linux \(release)", date: now)
+  }
+
+  private static var canPinNow: Bool {
+    var first: CInt = -1
+    return bench_cpus(&first, 1) > 0 && bench_pin(first) == 0 && bench_pin(-1) == 0
   }
 
   private static var modelName: String? {

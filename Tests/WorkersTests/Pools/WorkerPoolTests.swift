@@ -188,6 +188,18 @@ struct WorkerPoolTests {
     try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
       let isTrue13 = try await pool.run { try await $0.process() } == getpid()
       #expect(isTrue13)
+      await pool.shutDown()
+      await #expect(throws: PoolClosed.self) { try await pool.run { try await $0.process() } }
+      await #expect(throws: PoolClosed.self) { try await pool.map([1]) { try await $0.double($1) } }
+    }
+  }
+
+  @Test("a held worker that is used after it was given back is said to be held no longer")
+  func escaped() async throws {
+    try await withWorkerPool(of: Subject.self, count: 1) { pool in
+      let held = try await pool.withWorker { $0 }
+      let error = await #expect(throws: WorkerLost.self) { try await held.double(1) }
+      #expect(error?.description.contains("held no longer") == true)
     }
   }
 
