@@ -7,6 +7,9 @@
  * MUTANT_relaxed_load the bytes may have been fetched before the index was.
  *
  * Records are slots of one value here: how they are cut, padded and checked is arithmetic, and the fuzz tests' work.
+ * Sides sleep on a futex, or with -DBELL wait for their bells, as event loops and tasks do: a bell stays readable until
+ * whoever waited for it silences it, and may be rung late, for a wait that is over.
+ *
  * Each -DMUTANT_x breaks one ordering or check; .ci/models shows that spin rejects every one.
  */
 #ifndef N
@@ -38,6 +41,7 @@ Buffer buffer[2];
 #define C 1
 
 bool sleeps[2];         /* in futex_wait, queued by the kernel */
+bool rung[2];           /* the side's bell is readable */
 bool dead[2];
 bool told[2];           /* the interrupter has said that the other side is dead */
 bool finished[2];
@@ -112,6 +116,14 @@ inline heavy(who) {
 #endif
 }
 
+inline wake(who) {
+#ifdef BELL
+  atomic { rung[who] = true }
+#else
+  atomic { sleeps[who] = false }
+#endif
+}
+
 /* Whoever takes the request fulfils it. */
 inline notify(who, waitword) {
 #ifdef MUTANT_no_wake
@@ -126,14 +138,23 @@ inline notify(who, waitword) {
      atomic { drained(who) -> memory[waitword] = NONE };
 #endif
      /* May die here, too: then it is the interrupter that wakes. */
-     atomic { sleeps[1 - who] = false }
+     wake(1 - who)
   :: else -> skip
   fi
 #endif
 }
 
-/* futex_wait: compares and sleeps, in one step, with the buffer empty. */
-inline futex_wait(who, waitword) {
+/* futex_wait: compares and sleeps, in one step, with the buffer empty. Or waits for the bell, and silences it. */
+inline wait(who, waitword) {
+#ifdef BELL
+#ifdef MUTANT_silence_before_wait
+  atomic { drained(who) -> rung[who] = false };
+  rung[who]
+#else
+  atomic { drained(who) && rung[who] -> skip };
+  atomic { rung[who] = false }
+#endif
+#else
   atomic {
     drained(who);
     if
@@ -142,6 +163,7 @@ inline futex_wait(who, waitword) {
     fi
   }
   !sleeps[who]
+#endif
 }
 
 #ifdef MUTANT_deaf_to_interrupter
@@ -183,10 +205,10 @@ proctype Producer() {
 #ifndef MUTANT_no_last_look
              if
              :: load(HEAD) != seen || load(CSTATE) == 1 || interrupted(P) -> skip
-             :: else -> futex_wait(P, PWAIT)
+             :: else -> wait(P, PWAIT)
              fi;
 #else
-             futex_wait(P, PWAIT);
+             wait(P, PWAIT);
 #endif
              put(P, PWAIT, NONE, 0)
           fi
@@ -276,10 +298,10 @@ proctype Consumer() {
 #ifndef MUTANT_no_last_look
           if
           :: load(TAIL) != seen || load(PSTATE) == 1 || interrupted(C) -> skip
-          :: else -> futex_wait(C, CWAIT)
+          :: else -> wait(C, CWAIT)
           fi;
 #else
-          futex_wait(C, CWAIT);
+          wait(C, CWAIT);
 #endif
           put(C, CWAIT, NONE, 0)
        fi
@@ -299,7 +321,7 @@ inline interrupt(who, waitword) {
   atomic { memory[waitword] = NONE };
 #endif
 #ifndef MUTANT_interrupter_does_not_wake
-  atomic { sleeps[who] = false }
+  wake(who)
 #endif
 }
 

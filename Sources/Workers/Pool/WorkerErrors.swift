@@ -109,5 +109,7 @@ public struct PoolQueueFull: Error, Hashable, Sendable, CustomStringConvertible 
 public struct WorkerLost: Error, Hashable, Sendable, CustomStringConvertible {
   public let call: String
 
-  public var description: String { "\(call): the worker that was held for it has died, and its state with it, or is held no longer" }
+  public var description: String {
+    "\(call): the worker that was held for it has died, and its state with it, or is held no longer"
+  }
 }
