@@ -75,7 +75,8 @@ public final class Channel: Sendable {
   /// end comes after it; one that waits for a message gets it, or the other side's end, and the other side may send until
   /// then. Closing again does nothing.
   public func close() {
-    if isClosed.exchange(true, ordering: .acquiringAndReleasing) { return }
+    // Sequentially consistent: see Turn.takeIfFree().
+    if isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
     closeLines()
   }
 
@@ -91,6 +92,7 @@ public final class Channel: Sendable {
       receiving.release()
     }
     if sending.take(by: .passed) {
+      // Pairs with noteClosed(_:), like the one above.
       let closed = closedLines.load(ordering: .acquiring)
       if closed & 1 == 0 {
         outgoing?.close(whileReceiving: incoming != nil && closed & 2 == 0)
@@ -321,6 +323,8 @@ extension Channel {
     ChannelError(.notPossible, "a channel over \(mechanism) goes one way, and this end sends")
   }
 
+  // Relaxed, here and below: whoever has the turn and does not see the close yet has come before it, and release(_:) looks
+  // again; `isBroken` is touched by those alone who have the turn.
   @inline(__always)
   func checkSending() throws(ChannelError) {
     if isClosed.load(ordering: .relaxed) { throw .closed }
@@ -345,7 +349,8 @@ extension Channel {
   @inline(__always)
   func release(_ turn: Turn) {
     turn.release()
-    if isClosed.load(ordering: .acquiring) { closeLines() }
+    // Pairs with the exchange in close(): one of the two finds the turn free and the channel closed.
+    if isClosed.load(ordering: .sequentiallyConsistent) { closeLines() }
   }
 }
 

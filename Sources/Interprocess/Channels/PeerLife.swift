@@ -128,6 +128,7 @@ final class PeerLife: Sendable {
     }
     if said > 0 { end(.closed) }
     if isAtEnd { end(.died) }
+    // Releasing: pairs with the load in receiverState, here and below.
     if isAtEnd || said > 1 { hasGone.store(true, ordering: .releasing) }
   }
 

@@ -41,9 +41,12 @@ final class Turn: Sendable {
   /// Whether the turn was free and is the caller's now.
   @inline(__always)
   private func takeIfFree() -> Bool {
-    // Acquiring: pairs with the release in release().
+    // It pairs with release() and handOver(). Sequentially consistent, all of them: Channel.close() says that it is closed and
+    // then takes the turn, Channel.release(_:) gives the turn back and then looks whether it is closed; one of the two has to
+    // see the other's. On x86 that costs nothing.
     word.compareExchange(
-      expected: Self.free, desired: Self.taken, successOrdering: .acquiring, failureOrdering: .relaxed
+      expected: Self.free, desired: Self.taken, successOrdering: .sequentiallyConsistent,
+      failureOrdering: .sequentiallyConsistent
     )
     .exchanged
   }
@@ -52,7 +55,7 @@ final class Turn: Sendable {
   @inline(__always)
   func release() {
     let (isDone, _) = word.compareExchange(
-      expected: Self.taken, desired: Self.free, successOrdering: .releasing, failureOrdering: .relaxed)
+      expected: Self.taken, desired: Self.free, successOrdering: .sequentiallyConsistent, failureOrdering: .relaxed)
     if !isDone { handOver() }
   }
 
@@ -60,10 +63,11 @@ final class Turn: Sendable {
     let next = state.withLock { state -> Waiter? in
       guard !state.waiters.isEmpty else {
         // The one who waited has given up.
-        word.store(Self.free, ordering: .releasing)
+        word.store(Self.free, ordering: .sequentiallyConsistent)
         return nil
       }
       let next = state.waiters.removeFirst().waiter
+      // Relaxed: the turn goes to `next` by its own word, and under the lock.
       if state.waiters.isEmpty { word.store(Self.taken, ordering: .relaxed) }
       return next
     }

@@ -18,6 +18,7 @@ enum RingBarrier {
     if isEnough {
       ci_compiler_barrier()
     } else {
+      // A store before a load of another word: only this keeps them apart.
       atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
   }
@@ -26,6 +27,7 @@ enum RingBarrier {
   ///
   /// - Returns: whether the other side is certain to be seen, or to see: without, look again soon.
   static func heavy(isAsymmetric: Bool) -> Bool {
+    // This side's own store and look; membarrier's are the other's.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     return isAsymmetric ? ci_membarrier() == 0 : true
   }

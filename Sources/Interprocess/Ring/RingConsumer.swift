@@ -224,6 +224,7 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
   /// Reads the length of the record at `head`, once, and checks that it lies within what was published.
   @inline(__always)
   private mutating func readLength() throws(InterprocessError) -> Int {
+    // Relaxed, here and below: refill() has acquired the index that released it.
     var length = place.length(at: head).pointee.load(ordering: .relaxed)
     if length == RingPlace.skip {
       try skipToStart()

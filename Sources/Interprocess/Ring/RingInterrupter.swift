@@ -96,6 +96,7 @@ public final class RingInterrupter: @unchecked Sendable {
     bell?.ringHere()
   }
 
+  // Acquiring: pairs with the or in interrupt(_:). What was published before a death is seen once the death is.
   @inline(__always)
   var isRaised: Bool { reasons.load(ordering: .acquiring) != 0 }
   var isPeerDead: Bool { reasons.load(ordering: .acquiring) & Self.peerDied != 0 }

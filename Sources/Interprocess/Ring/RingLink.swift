@@ -153,6 +153,7 @@ extension RingLink {
     let isCertain = ask(for: RingSide.armed)
     reach(.beforeLastLook)
     if !hasChanged(from: seen) && isCertain { return true }
+    // Relaxed, here and after the wait: who has taken the request meanwhile rings for nothing, and the bell is looked at again.
     own.waiting.pointee.store(0, ordering: .relaxed)
     if !isCertain, !hasChanged(from: seen) {
       throw InterprocessError(call: "membarrier", object: place.described, errno: .notSupported)

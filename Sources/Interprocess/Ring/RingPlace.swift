@@ -67,6 +67,7 @@ struct RingPlace: @unchecked Sendable {
 
   static func initialize(_ base: UnsafeMutableRawPointer, capacity: Int) {
     let mark = base.assumingMemoryBound(to: Atomic<UInt64>.self)
+    // Relaxed: there is no ring here before the releasing store below.
     mark.pointee.store(0, ordering: .relaxed)
     (base + 8).initializeMemory(as: UInt8.self, repeating: 0, count: headerByteCount - 8)
     base.storeBytes(of: version, toByteOffset: versionOffset, as: UInt32.self)

@@ -189,7 +189,7 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
   @inline(__always)
   private mutating func append(_ reservation: Reservation, byteCount: Int) {
     reach(.beforeLength)
-    // Relaxed: the index that is published later releases it all.
+    // Relaxed, both lengths: the index that is published later releases it all.
     if reservation.skipped > 0 {
       place.length(at: tail).pointee.store(RingPlace.skip, ordering: .relaxed)
       tail &+= UInt64(truncatingIfNeeded: reservation.skipped)

@@ -35,6 +35,7 @@ enum QueueSizes {
     let sizes = sizes
     let limit = ResourceLimit.messageQueueBytes.current.map { Int(clamping: $0) } ?? .max
     let largePairs = limit / 4 / (2 * sizes[0].byteCount)
+    // Relaxed: it decides how large a queue is wished for.
     let first = pairsInUse.load(ordering: .relaxed) < largePairs ? 0 : 1
     var queues = ReceivedDescriptors(atMost: 2)
     for _ in 0..<2 { queues.adopt(CollectionOfOne(try make(sizes[first...]).release().rawValue)) }
