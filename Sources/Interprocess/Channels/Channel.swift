@@ -18,6 +18,9 @@ public import SystemPackage
 /// let reply = try channel.receive(timeout: .seconds(1))
 /// ```
 ///
+/// Over a pipe or a FIFO it raises no SIGPIPE; where the program ignores that signal when the channel is opened, it has to go
+/// on doing so.
+///
 /// Any number of threads and tasks may use it at once: in each direction one after the other, in the order they came.
 /// Closing it, or letting it go, tells the other side that nothing more comes; what was sent can still be received.
 public final class Channel: Sendable {
