@@ -2,8 +2,8 @@
  * whoever rings, rings late, or dies between taking the request and ringing.
  *
  * Rings are counts here, and never full: what a single ring does is ring.pml's. Memory is as weak as there: every store
- * leaves its process's buffer later, and none of these is restrained by a release, since what is checked here depends
- * only on the barrier between a side's store and its look.
+ * leaves its process's buffer later, a close after the index before it; what is checked here depends on the barrier between a
+ * side's store and its look.
  */
 #ifndef N
 #define N 1             /* messages of each producer */
@@ -50,16 +50,20 @@ inline notify(i) {
   if
   :: waiting[i] != NONE ->
      /* Only one who exchanges it rings, and the exchange empties the buffer. */
-     atomic { producerIsDrained(i) -> waiting[i] = NONE };
+     atomic { producerIsDrained(i) -> had = waiting[i]; waiting[i] = NONE };
 #ifndef MUTANT_no_ring
-     rung = true
+     if
+     :: had != NONE -> rung = true
+     :: else -> skip
+     fi;
 #endif
+     had = NONE
   :: else -> skip
   fi
 }
 
 proctype Producer(byte i) {
-  byte sent;
+  byte sent, had;
   {
     do
     :: sent < N ->

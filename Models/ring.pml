@@ -133,12 +133,17 @@ inline notify(who, waitword) {
   :: load(waitword) != NONE ->
 #ifdef MUTANT_clear_then_look
      /* The request is cleared with a plain store that may come late, and wipes out a later one. */
+     had = load(waitword);
      put(who, waitword, NONE, 0);
 #else
-     atomic { drained(who) -> memory[waitword] = NONE };
+     atomic { drained(who) -> had = memory[waitword]; memory[waitword] = NONE };
 #endif
-     /* May die here, too: then it is the interrupter that wakes. */
-     wake(1 - who)
+     /* May die here, too: then it is the interrupter that wakes. Only who took the request wakes. */
+     if
+     :: had != NONE -> wake(1 - who)
+     :: else -> skip
+     fi;
+     had = NONE
   :: else -> skip
   fi
 #endif
@@ -176,7 +181,7 @@ inline wait(who, waitword) {
 
 /* Death at any step: the `unless` below interrupts the side between any two. */
 proctype Producer() {
-  byte tail, head, seen;
+  byte tail, head, seen, had;
   {
     do
     :: tail == N -> break
@@ -233,7 +238,7 @@ gone:
 }
 
 proctype Consumer() {
-  byte tail, head, seen, value;
+  byte tail, head, seen, value, had;
   bool isAtEnd, isDead;
 #ifdef MUTANT_relaxed_load
   byte early;

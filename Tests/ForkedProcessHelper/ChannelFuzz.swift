@@ -88,7 +88,7 @@ private struct Attacker {
     case .posixMessageQueue:
       // A moment that has passed: for looking without waiting.
       var past = timespec()
-      _ = ci_mq_send(numbers[1], bytes, min(bytes.count, 4000), 0, &past)
+      _ = ci_mq_send(numbers[1], bytes, min(bytes.count, 8192), 0, &past)
     case .systemVMessageQueue:
       let kinds: [Int] = [1, 1, 2, 2, 3, 3, 4, 5, 255, 256, .max]
       let queue = SystemVMessageQueue(id: queue)
@@ -132,7 +132,14 @@ private func nonsense(_ mechanism: Mechanism, _ random: inout Xorshift) -> [UInt
   }
   switch mechanism {
   case .posixMessageQueue:
-    return [UInt8(random.next() % 6)] + (random.next() % 2 == 0 ? bigEndian(length, 8).reversed() : []) + body
+    // A piece is as long as the queue's messages can be, and ends with what it is; what is a little shorter is nothing.
+    if random.next() % 4 == 0 { return body }
+    let kinds: [UInt64] = [0, 1, 2, 2, 3, 3, 4, 5, 256, 0xFFFF_FFFF]
+    let counts: [UInt64] = [0, 1, 100, 8175, 8176, 8177, 8192, 0xFFFF_FFFF]
+    let tail =
+      bigEndian(kinds[Int(random.next() % UInt64(kinds.count))], 4).reversed()
+      + bigEndian(counts[Int(random.next() % UInt64(counts.count))], 4).reversed() + bigEndian(length, 8).reversed()
+    return [UInt8](repeating: 9, count: 8192 - 16 - (random.next() % 4 == 0 ? Int(random.next() % 16) : 0)) + tail
   case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring:
     return ringNonsense(length, body, &random)
   case .systemVMessageQueue: return (random.next() % 2 == 0 ? bigEndian(length, 8).reversed() : []) + body

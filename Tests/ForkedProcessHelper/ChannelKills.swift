@@ -11,6 +11,7 @@ func channelScenario(_ name: String, _ arguments: [String]) throws -> Bool {
   switch name {
   case "channel-kill": try channelKill(arguments)
   case "channel-leaks": try channelLeaks(arguments)
+  case "channel-broken-pipe": try channelBrokenPipe(arguments)
   case "channel-fuzz": try channelFuzz(arguments)
   case "channel-queues": try channelQueues(arguments)
   case "channel-drops": try channelDrops()

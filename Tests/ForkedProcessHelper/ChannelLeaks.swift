@@ -23,6 +23,20 @@ func channelLeaks(_ arguments: [String]) throws {
   say(grown < 1024 ? "memory 0" : "memory \(grown) pages")
 }
 
+/// Sends to a side that has gone. Arguments: mechanism, whether SIGPIPE is ignored.
+func channelBrokenPipe(_ arguments: [String]) throws {
+  signal(SIGPIPE, arguments.last == "ignored" ? SIG_IGN : SIG_DFL)
+  var pair = try Channel.pair(over: try mechanism(arguments.first))
+  let first = try Channel(pair.takeFirst())
+  try Channel(pair.takeSecond()).close()
+  for timeout in [nil, Duration.seconds(10)] {
+    do {
+      try first.send([1], timeout: timeout)
+      say("sent")
+    } catch { say(error.code == .peerClosed ? "closed" : "\(error)") }
+  }
+}
+
 private func makeAndDrop(_ mechanism: Mechanism, _ round: Int) throws {
   var pair = try Channel.pair(over: mechanism)
   switch round % 6 {

@@ -36,6 +36,15 @@ struct ChannelProcessTests {
   }
 
   @Test(
+    "sending to a side that has gone is an error and no SIGPIPE, whether the program ignores that or not",
+    arguments: [Mechanism.pipe, .namedPipe, .socketPair], ["ignored", "not"])
+  func brokenPipe(_ mechanism: Mechanism, _ signal: String) throws {
+    let run = try Command.run(
+      Package.program("forked-process-helper"), ["channel-broken-pipe", mechanism.rawValue, signal])
+    #expect(run.exitCode == 0 && run.lines == ["closed", "closed"], "\(run.output) \(run.errors)")
+  }
+
+  @Test(
     "a thousand channels that were used, dropped unused, or opened at one side leave nothing",
     .enabled(if: Isolated.isAvailable, "\(Isolated.absence)"), arguments: Mechanism.allCases)
   func leaks(_ mechanism: Mechanism) throws {

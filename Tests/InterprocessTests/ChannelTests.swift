@@ -1,3 +1,4 @@
+import CInterprocess
 import Glibc
 import Interprocess
 import SystemPackage
@@ -41,6 +42,55 @@ struct ChannelTests {
     }
     #expect(try ends.second.receive(timeout: generous) == nil)
     try sender.value()
+  }
+
+  /// What fits into one call or one piece, and what is one more; then messages that begin at any place in a page.
+  static let limits = [
+    0, 1008, 1009, 2032, 2033, 8175, 8176, 8177, 8192, 16380, 16381, 16384, 32768, 32769, 65528, 65529, 65532, 65533,
+  ]
+
+  @Test("messages at every limit and at any address arrive whole, without a timeout", arguments: Mechanism.allCases)
+  func limits(_ mechanism: Mechanism) throws {
+    let ends = try Ends(mechanism)
+    let memory = patterned(3 * 4096 + 70_000, 5)
+    let pieces =
+      Self.limits.map { 0..<$0 } + [0, 1, 47, 2047, 2048, 2049, 4095].map { $0..<($0 + 70_000) } + [5..<9, 0..<0]
+    let sender = Background {
+      try memory.withUnsafeBytes { bytes in
+        // As far as the next page begins.
+        let start =
+          Int(bitPattern: bytes.baseAddress).isMultiple(of: 4096) ? 0 : 4096 - Int(bitPattern: bytes.baseAddress) % 4096
+        for piece in pieces {
+          let place = (start + piece.lowerBound)..<(start + piece.upperBound)
+          try ends.first.send(UnsafeRawBufferPointer(rebasing: bytes[place]).bytes)
+        }
+        return start
+      }
+    }
+    var received: [[UInt8]] = []
+    for _ in pieces { received.append(try #require(try ends.second.receive())) }
+    let start = try sender.value()
+    for (piece, message) in zip(pieces, received) {
+      #expect(message == Array(memory[(start + piece.lowerBound)..<(start + piece.upperBound)]), "\(piece)")
+    }
+  }
+
+  @Test("what wakes a receiver over a POSIX queue carries none of this process's memory")
+  func wakes() throws {
+    var pair = try Channel.pair(over: .posixMessageQueue)
+    let first = try Channel(pair.takeFirst())
+    let second = try pair.takeSecond()
+    let numbers = second.fileDescriptors.map(\.rawValue)
+    // It says that it sends nothing more, and takes the message by which the other side wakes its receiver.
+    #expect(write(numbers[0], [1], 1) == 1)
+    var (buffer, deadline) = ([UInt8](repeating: 1, count: 8192), timespec())
+    clock_gettime(CLOCK_REALTIME, &deadline)
+    deadline.tv_sec += 10
+    // The first queue goes there, the second one back.
+    let count = ci_mq_receive(numbers[2], &buffer, buffer.count, nil, &deadline)
+    #expect(count == 8192 && buffer.dropLast(16).allSatisfy { $0 == 0 }, "\(count)")
+    first.close()
+    _ = second.isFirst
   }
 
   @Test("both directions at once, without a timeout", arguments: Mechanism.allCases.filter(\.isTwoWay))

@@ -118,7 +118,8 @@ struct BenchCommandTests {
     .enabled(if: Strace.isAvailable, "\(Strace.absence)"))
   func pinningRefused() throws {
     let run = try Strace.output(
-      of: [ipc, "bench", "--quick", "--json", "--via", "pipe"], injecting: "sched_setaffinity:error=EPERM")
+      of: [ipc, "bench", "--quick", "--json", "--via", "pipe"], injecting: "sched_setaffinity:error=EPERM",
+      following: true)
     #expect(run.exitCode == 0 && run.errors.contains("sched_setaffinity is refused here"), "\(run.errors)")
     #expect(run.lines.count == Self.cellCount / 3 && run.lines.allSatisfy { $0.contains(#""pinning":"free""#) })
   }

@@ -2,7 +2,7 @@ import CInterprocess
 
 extension Channel {
   /// The longest message that is sent by one step, where there is room.
-  private static let shortMessage = 16 << 10
+  private static let shortMessage = 16 << 10 - StreamFrame.longestHead
 
   /// Sends a short message, if nobody else is sending and there is room for the beginning at least; of a stream that has
   /// no room for the rest, a task sees to that.

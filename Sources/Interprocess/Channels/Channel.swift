@@ -256,7 +256,7 @@ extension Channel {
       return try line.use { line throws(ChannelError) in try beginReceiving(atMost: limit, by: deadline, line) }
     case .stream(let line):
       return try line.use { line throws(ChannelError) in
-        let bytes = try beginReceiving(atMost: limit, by: deadline, line)
+        guard let bytes = try beginReceiving(atMost: limit, by: deadline, line) else { return nil }
         line.dropDescriptors()
         return bytes
       }

@@ -52,7 +52,8 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
     return bytes + mechanism.rawValue.utf8
   }
 
-  private static let version: UInt8 = 1
+  /// Grows with what goes over the wire.
+  private static let version: UInt8 = 2
 
   /// The end that another process described.
   ///

@@ -8,7 +8,7 @@ import SystemPackage
 /// ring for each other, and then the memory's descriptor, where it has one.
 enum RingChannels {
   /// The size of each ring in bytes: a side that waits for the other sleeps rarely, and the other has much to do by then. A
-  /// quarter of it halves what goes through; it is taken as it is used, once round.
+  /// quarter of it halves what goes through. It is allocated at once, but for segments of System V.
   static let capacity = 1 << 20
 
   static func byteCount(_ mechanism: Mechanism) throws(InterprocessError) -> Int {

@@ -131,8 +131,13 @@ package final class ForkServer: Sendable {
 
   /// Takes care of a worker whose own fork server has ended: when this process ends, it is killed, be it stopped.
   package func adopt(_ worker: WorkerProcess) throws(InterprocessError) {
-    // A copy: the worker may end meanwhile, and its number be another's.
-    if let handle = try worker.copyHandle() { try link.send(.adopt(queues: worker.queues), [handle.rawValue]) }
+    // A copy: the worker may end meanwhile, and its number be another's. Where this process can have none, that is less likely
+    // than that the worker outlives it.
+    if let handle = try? worker.copyHandle() {
+      try link.send(.adopt(queues: worker.queues), [handle.rawValue])
+    } else if let number = worker.handleNumber {
+      try link.send(.adopt(queues: worker.queues), [number])
+    }
   }
 }
 

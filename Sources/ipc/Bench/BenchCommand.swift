@@ -18,6 +18,8 @@ struct BenchCommand: ParsableCommand {
       is one memcpy into the memory, of which a channel makes two. A message that is longer than the mechanism takes has \
       no loop in C, and the channel cuts it.
 
+      Both sides ignore SIGPIPE, as servers do: a pipe is written by write() then.
+
       CPU is how many CPU seconds both processes burn a second: what spins is fast and burns up to 2.
 
       Mechanisms: \(Mechanism.allCases.map(\.rawValue).joined(separator: ", ")).

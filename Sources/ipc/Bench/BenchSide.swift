@@ -38,7 +38,8 @@ struct BenchSide {
       case .free: CInt(-1)
       }
     let reason = bench_pin(cpu)
-    guard reason == 0 else {
+    // Who may not pin is free already.
+    guard reason == 0 || pinning == .free else {
       throw InterprocessError(call: "sched_setaffinity", object: "CPU \(cpu)", errno: Errno(rawValue: reason))
     }
     self.pinning = pinning

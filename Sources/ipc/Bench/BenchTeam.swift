@@ -52,8 +52,6 @@ struct BenchTeam: ~Copyable {
   /// What both children do, whatever else: signals that a terminal sends to all are the parent's, which ends them.
   private static func run(_ results: BenchResults, _ body: () throws -> Void) throws {
     Interruption.ignore()
-    // As servers do; the loops in C cannot do without.
-    Glibc.signal(SIGPIPE, SIG_IGN)
     try results.keepWriter()
     do {
       try body()

@@ -32,14 +32,6 @@ protocol ByteSource: ~Copyable, Sendable {
 enum DuctKind {
   case pipe, fifo, socket
 
-  fileprivate func read(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    switch self {
-    case .pipe: PipeCalls.read(descriptor, buffer, waiting: false)
-    case .fifo: FIFOCalls.read(descriptor, buffer, waiting: false)
-    case .socket: SocketCalls.read(descriptor, buffer, waiting: false)
-    }
-  }
-
   fileprivate func write(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int {
     switch self {
     case .pipe: PipeCalls.write(descriptor, bytes, waiting: false)
@@ -123,7 +115,11 @@ struct DescriptorSource: ~Copyable, ByteSource {
 
   @inline(never)
   private func readWithoutWaiting(into buffer: UnsafeMutableRawBufferPointer) -> Result<Int, Errno> {
-    valueOrErrno { kind.read(descriptor.rawValue, buffer) }
+    valueOrErrno {
+      kind == .fifo
+        ? FIFOCalls.read(descriptor.rawValue, buffer, waiting: false)
+        : PipeCalls.read(descriptor.rawValue, buffer, waiting: false)
+    }
   }
 
   var hasBytes: Bool {

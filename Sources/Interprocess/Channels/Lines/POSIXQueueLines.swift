@@ -185,6 +185,8 @@ private struct QueuePiece {
     let place = CopyAlignment.place(from: 0)
     memory = .allocate(byteCount: place + byteCount, alignment: CopyAlignment.page)
     bytes = UnsafeMutableRawBufferPointer(start: memory + place, count: byteCount)
+    // A piece is sent whole: what lay here before is nobody else's business.
+    bytes.initializeMemory(as: UInt8.self, repeating: 0)
   }
 
   func deallocate() { memory.deallocate() }

@@ -92,7 +92,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   }
 
   var partialByteCount: Int? {
-    isBetweenMessages ? nil : Int(truncatingIfNeeded: refused) &+ long.count + aheadRange.count
+    isBetweenMessages ? nil : Int(truncatingIfNeeded: refused) &+ long.count &+ aheadRange.count
   }
 
   private var isBetweenMessages: Bool { head == nil && aheadRange.isEmpty && refused == 0 }
