@@ -57,6 +57,11 @@ extension Channel {
   ///
   /// - Throws: what creating the mechanism's objects throws; ``Mechanism/objectsPerChannel`` says how many there are.
   public static func pair(over mechanism: Mechanism) throws(InterprocessError) -> ChannelPair {
+    try pair(over: mechanism, ringCapacity: RingChannels.capacity)
+  }
+
+  /// - Parameter ringCapacity: how many bytes each of its rings holds, a power of two, where it has rings.
+  package static func pair(over mechanism: Mechanism, ringCapacity: Int) throws(InterprocessError) -> ChannelPair {
     switch mechanism {
     case .pipe: try .pipes(.pipe, Self.pipeEnds)
     case .namedPipe: try .pipes(.namedPipe, Self.namedPipeEnds)
@@ -65,7 +70,8 @@ extension Channel {
     case .posixMessageQueue: try .posixQueues()
     case .systemVMessageQueue: try .systemVQueues()
     case .file: try .fileMailbox()
-    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: try .rings(mechanism)
+    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring:
+      try .rings(mechanism, capacity: ringCapacity)
     }
   }
 

@@ -60,7 +60,8 @@ extension Mechanism {
   ///
   /// POSIX queues are the scarce ones: those of all processes of a user share `RLIMIT_MSGQUEUE`, 819,200 bytes unless
   /// raised. The first channel of a process has queues of ten messages of 8192 bytes; more of them have smaller ones, 25
-  /// kB a channel, so that some twenty-five fit. Over shared memory there are two megabytes, allocated at once.
+  /// kB a channel, so that some twenty-five fit. Over shared memory there are two megabytes, and half of
+  /// one for a pool's worker, allocated at once.
   public var objectsPerChannel: Int {
     switch self {
     case .socketPair, .unixSocket: 1

@@ -11,57 +11,58 @@ enum RingChannels {
   /// quarter of it halves what goes through. It is allocated at once, but for segments of System V.
   static let capacity = 1 << 20
 
-  static func byteCount(_ mechanism: Mechanism) throws(InterprocessError) -> Int {
+  static func byteCount(_ mechanism: Mechanism, _ capacity: Int) throws(InterprocessError) -> Int {
     try Ring.byteCount(capacity: capacity) * (mechanism.isTwoWay ? 2 : 1)
   }
 }
 
 extension ChannelPair {
-  static func rings(_ mechanism: Mechanism) throws(InterprocessError) -> ChannelPair {
-    let size = try RingChannels.byteCount(mechanism)
+  static func rings(_ mechanism: Mechanism, capacity: Int) throws(InterprocessError) -> ChannelPair {
+    let size = try RingChannels.byteCount(mechanism, capacity)
     switch mechanism {
-    case .systemVSharedMemory: return try systemVRings(size)
+    case .systemVSharedMemory: return try systemVRings(size, capacity)
     case .posixSharedMemory:
       let memory = try POSIXSharedMemory(creating: .uniqueObjectName, byteCount: size)
       try POSIXSharedMemory.unlink(memory.name)
-      return try rings(mechanism, in: memory.mapping, memory.descriptor)
+      return try rings(mechanism, capacity, in: memory.mapping, memory.descriptor)
     case .mappedFile:
       let directory = try TemporaryDirectory()
       let file = try MappedFile(creating: directory.path.appending("channel"), byteCount: size)
-      return try rings(mechanism, in: file.mapping, file.descriptor)
+      return try rings(mechanism, capacity, in: file.mapping, file.descriptor)
     default:
       let memory = try AnonymousMemory(byteCount: size, label: "interprocess-channel")
-      return try rings(mechanism, in: memory.mapping, memory.descriptor)
+      return try rings(mechanism, capacity, in: memory.mapping, memory.descriptor)
     }
   }
 
   private static func rings(
-    _ mechanism: Mechanism, in mapping: borrowing Mapping, _ descriptor: borrowing OwnedDescriptor
+    _ mechanism: Mechanism, _ capacity: Int, in mapping: borrowing Mapping, _ descriptor: borrowing OwnedDescriptor
   ) throws(InterprocessError) -> ChannelPair {
-    try makeRings(in: mapping, mechanism)
+    try makeRings(in: mapping, mechanism, capacity)
     return try shared(
       mechanism, pairs: bellCount(mechanism), ReceivedDescriptors(copying: [descriptor.rawValue]))
   }
 
   private static func bellCount(_ mechanism: Mechanism) -> Int { mechanism.isTwoWay ? 2 : 1 }
 
-  private static func systemVRings(_ size: Int) throws(InterprocessError) -> ChannelPair {
+  private static func systemVRings(_ size: Int, _ capacity: Int) throws(InterprocessError) -> ChannelPair {
     let segment = try SystemVSharedMemory(byteCount: size)
     let id = segment.id
     // Marked, it goes with the last process that has it attached, and until then may still be attached by its id. At once: a
     // process killed before leaves it for ever.
     try SystemVSharedMemory.remove(id: id)
-    try makeRings(in: segment.mapping, .systemVSharedMemory)
+    try makeRings(in: segment.mapping, .systemVSharedMemory, capacity)
     var pair = try shared(
       .systemVSharedMemory, numbers: [id], pairs: bellCount(.systemVSharedMemory), ReceivedDescriptors(atMost: 0))
     try pair.keep(SystemVSharedMemory(id: id).takeMapping(), segment.takeMapping())
     return pair
   }
 
-  private static func makeRings(in mapping: borrowing Mapping, _ mechanism: Mechanism) throws(InterprocessError) {
-    let capacity = RingChannels.capacity
+  private static func makeRings(
+    in mapping: borrowing Mapping, _ mechanism: Mechanism, _ capacity: Int
+  ) throws(InterprocessError) {
     try Ring.create(in: mapping, capacity: capacity)
-    if mechanism.isTwoWay { try Ring.create(in: mapping, at: Ring.byteCount(capacity: capacity), capacity: capacity) }
+    if mechanism.isTwoWay { try Ring.create(in: mapping, at: mapping.byteCount / 2, capacity: capacity) }
   }
 }
 
@@ -75,7 +76,7 @@ extension Channel {
     if mechanism.isTwoWay { back = .some(try end.takeSocket()) }
     let mapping = try end.takeMemory()
     do {
-      let second = try Ring.byteCount(capacity: RingChannels.capacity)
+      let second = mapping.byteCount / 2
       let (here, over) = isFirst ? (0, second) : (second, 0)
       let outgoing = try Self.outgoing(isFirst ? there.take() : back.take(), in: mapping, at: here, peer)
       let incoming = try Self.incoming(isFirst ? back.take() : there.take(), in: mapping, at: over, peer)

@@ -73,13 +73,17 @@ extension PoolCore {
     }
   }
 
+  /// Less than channels have otherwise: calls are short, large arguments go through the arena, and each worker's start allocates
+  /// this.
+  private static var ringCapacity: Int { 256 << 10 }
+
   private func startProcess(_ id: WorkerID) throws {
     guard let server = state.withLock({ $0.forkServer }), let slot = state.withLock({ $0.freeSlots.popLast() }) else {
       throw InterprocessError(call: "startWorker", errno: .noChildProcess, remedy: "the fork server has ended")
     }
     var isRegistered = false
     do {
-      var pair = try Channel.pair(over: configuration.mechanism)
+      var pair = try Channel.pair(over: configuration.mechanism, ringCapacity: Self.ringCapacity)
       let theirs = try pair.takeSecond()
       var sockets = try SocketPair()
       var memory = try SocketPair()
