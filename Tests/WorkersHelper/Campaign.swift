@@ -46,8 +46,8 @@ struct Campaign {
       microseconds = (0..<campaign.calls).map { call in
         call % 4 == 0 ? Int.random(in: 500..<3000, using: &random) : Int.random(in: 0..<100, using: &random)
       }
-      for _ in 0..<(campaign.kills / 2) {
-        fates[Int.random(in: 0..<campaign.calls, using: &random)] = Fate.allCases.randomElement(using: &random)
+      for call in (0..<campaign.calls).shuffled(using: &random).prefix(campaign.kills / 2) {
+        fates[call] = Fate.allCases.randomElement(using: &random)
       }
     }
   }

@@ -23,7 +23,8 @@ struct CampaignVerdict {
     for (process, count) in lost where count > 1 {
       violations.append("the death of process \(process) cost \(count) calls")
     }
-    let inCalls = kills.running.count + plan.fates.count { $0 != nil }
+    // The mark says that the call had begun.
+    let inCalls = kills.running.count + plan.fates.indices.count { plan.fates[$0] != nil && board.begun($0) > 0 }
     if inCalls < kills.idle.count {
       violations.append("of the deaths \(inCalls) came in a call, \(kills.idle.count) did not")
     }

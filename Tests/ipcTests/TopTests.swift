@@ -51,6 +51,35 @@ struct TopTests {
     }
   }
 
+  @Test("the live view shows as much as the screen has room for, and says what is missing")
+  func screen() throws {
+    let lines = ["pool", "worker 1", "worker 2", "worker 3"]
+    #expect(Screen(rows: 5, columns: 6).showing(lines) == ["pool", "worker", "worker", "worker"])
+    #expect(Screen(rows: 4, columns: 99).showing(lines).first == "pool")
+    #expect(Screen(rows: 4, columns: 99).showing(lines).last == "and 2 more lines, for a higher window or --once")
+    #expect(Screen(rows: 1, columns: 99).showing(lines).count == 1)
+    let script = """
+      import fcntl, os, pty, select, signal, struct, sys, termios, time
+      child, terminal = pty.fork()
+      if child == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 3, 60, 0, 0))
+        os.execve(sys.argv[1], sys.argv[1:], {"TERM": "xterm"})
+      text, end = b"", time.monotonic() + 10
+      while text.count(b"\\x1b[H") < 3 and time.monotonic() < end:
+        if select.select([terminal], [], [], 1)[0]: text += os.read(terminal, 65536)
+      os.kill(child, signal.SIGINT)
+      os.waitpid(child, 0)
+      sys.stdout.buffer.write(text)
+      """
+    try withPool { process in
+      _ = try eventually(["top", "\(process)", "--json"]) { $0.lines.count == 2 }
+      let run = try Command.run(
+        "/usr/bin/env", ["python3", "-c", script, ipc, "top", "\(process)", "--interval", "0.05"])
+      #expect(
+        run.exitCode == 0 && run.output.contains("more lines, for a higher window"), "\(run.output) \(run.errors)")
+    }
+  }
+
   @Test("the live view goes on until the pool's process has ended")
   func live() throws {
     let process = try Command.start(Package.program("workers-helper"), ["pool"])

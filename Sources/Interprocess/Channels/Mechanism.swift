@@ -36,8 +36,8 @@ extension Mechanism {
   /// Whether the kernel itself keeps messages apart. Where it does not, a channel frames them.
   public var keepsMessageBoundaries: Bool { self == .posixMessageQueue || self == .systemVMessageQueue }
 
-  /// The largest message the mechanism takes as a whole in bytes, as this machine is set; a channel cuts longer ones
-  /// and joins them again. `nil` where there is no such limit.
+  /// The largest message in bytes that the mechanism takes as a whole, by queues as a channel makes them at most; it cuts
+  /// longer ones and joins them again. `nil` where there is no such limit.
   public var largestMessage: Int? {
     switch self {
     case .posixMessageQueue: QueueSizes.posixMessage

@@ -57,8 +57,9 @@ struct TopCommand: ParsableCommand {
     }
     let isTerminal = isatty(STDOUT_FILENO) == 1 && getenv("TERM").map { strcmp($0, "dumb") } != 0
     while true {
-      if isTerminal, !once { print("\u{1B}[H\u{1B}[2J", terminator: "") }
-      for line in look.lines { print(line) }
+      let isScreen = isTerminal && !once
+      if isScreen { print("\u{1B}[H\u{1B}[2J", terminator: "") }
+      for line in isScreen ? Screen.ofStandardOutput.showing(look.lines) : look.lines { print(line) }
       try finishOutput()
       if once { return }
       try pause()
@@ -76,6 +77,30 @@ struct TopCommand: ParsableCommand {
       usleep(20_000)
     }
     try Interruption.check()
+  }
+}
+
+/// How much of a terminal there is: what scrolls out at the top is not seen.
+struct Screen {
+  let rows: Int
+  let columns: Int
+
+  static var ofStandardOutput: Screen {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0, size.ws_col > 0 else {
+      return Screen(rows: .max, columns: .max)
+    }
+    return Screen(rows: Int(size.ws_row), columns: Int(size.ws_col))
+  }
+
+  /// As many of the lines as it has room for, and how many more there are; below the last one the cursor has a line.
+  func showing(_ lines: [String]) -> [String] {
+    let room = max(1, rows - 1)
+    var shown = lines
+    if lines.count > room {
+      shown = lines.prefix(room - 1) + ["and \(lines.count - room + 1) more lines, for a higher window or --once"]
+    }
+    return shown.map { String($0.prefix(columns)) }
   }
 }
 

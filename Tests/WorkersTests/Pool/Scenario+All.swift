@@ -12,7 +12,7 @@ extension Scenario {
     return everything + [
       cancellation, deaths, deadlines, starts, forkServers, leases, shutdowns, failure, failedStarts, misbehaviour,
       silence,
-      elastic, spares,
+      elastic, retirement, spares,
     ]
   }
 
@@ -120,6 +120,15 @@ extension Scenario {
         $0.callsPerWorker = 2
       },
       script: [.plain, .plain, .targeted(CallRequest())] + (isLarge ? [.plain] : []), retirements: 1, mayDrain: isLarge)
+  }
+
+  /// A worker is to go while all else happens to it.
+  static var retirement: Scenario {
+    Scenario(
+      name: "retiring amid deaths, deadlines, cancellation and shutdown", leastStates: 85000,
+      rules: rules(2) { $0.callDeadline = .seconds(1) },
+      script: [.plain, .repeatable] + (isLarge ? [.plain] : []), faults: 1, retirements: 1, mayCancel: true,
+      mayDrain: true, mayShutDown: true)
   }
 
   static var spares: Scenario {
