@@ -22,23 +22,20 @@ enum ConnectedSocket: ~Copyable {
     to address: UnixSocketAddress, _ type: SocketType?, timeout: Duration?
   ) throws(InterprocessError) -> ConnectedSocket {
     guard let type else {
-      var first: InterprocessError?
-      for type in [SocketType.stream, .sequencedPacket] {
+      // Of the right type, and nobody listens: an abstract name is looked up together with the type.
+      var refusal: InterprocessError?
+      for type in [SocketType.stream, .sequencedPacket, .datagram] {
         do throws(InterprocessError) {
           return try connecting(to: address, type, timeout: timeout)
         } catch {
-          // An abstract name is looked up together with the type.
-          let isAnother = error.errno == .protocolWrongTypeForSocket || error.errno == .connectionRefused
-          if !isAnother { throw error }
-          first = first ?? error
+          if error.errno == .connectionRefused {
+            refusal = refusal ?? error
+          } else if error.errno != .protocolWrongTypeForSocket || type == .datagram {
+            throw refusal ?? error
+          }
         }
       }
-      do throws(InterprocessError) {
-        return try connecting(to: address, .datagram, timeout: timeout)
-      } catch {
-        // Where nobody is there, the first said so as well.
-        throw error.errno == .connectionRefused ? first ?? error : error
-      }
+      throw refusal ?? InterprocessError(call: "connect", object: "\(address)", errno: .protocolWrongTypeForSocket)
     }
     switch type {
     case .stream: return .stream(try UnixSocket(connectingTo: address, timeout: timeout))
