@@ -97,7 +97,9 @@ struct ChannelConcurrencyTests {
   func turnTimesOut() async throws {
     let ends = try Ends(.pipe)
     let sender = Background { _ = try? ends.first.send(patterned(1_000_000, 0)) }
-    usleep(30_000)
+    // Until it is the sender's turn.
+    let end = ContinuousClock.now + generous
+    while (try? await ends.first.send([1], timeout: .zero)) != nil, ContinuousClock.now < end { usleep(1000) }
     for _ in 0..<2000 {
       do {
         try await ends.first.send([1], timeout: .zero)
