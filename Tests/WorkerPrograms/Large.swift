@@ -25,6 +25,9 @@ public distributed actor Large: WorkerActor {
     [first.count, second.count, third.utf8.count]
   }
 
+  /// Takes an argument in whose way is all that it has of weight.
+  public distributed func receive(_ ballast: Ballast) -> Bool { ballast.isThrownOff }
+
   /// Whether the array lies in the pool's memory.
   public distributed func isLent(_ bytes: [UInt8]) -> Bool {
     let address = bytes.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
@@ -110,4 +113,19 @@ public enum Ramp: WorkerFunction {
 
 public enum Length: WorkerFunction {
   public static func call(_ bytes: [UInt8]) -> Int { bytes.count }
+}
+
+/// Travels with all its words, and leaves them there.
+public struct Ballast: Codable, Sendable {
+  private enum CodingKeys: CodingKey { case words }
+
+  private let words: [UInt64]
+  public var isThrownOff: Bool { words.isEmpty }
+
+  public init(byteCount: Int) { words = [UInt64](repeating: 1, count: byteCount / 8) }
+
+  public init(from decoder: any Decoder) throws {
+    _ = try decoder.container(keyedBy: CodingKeys.self)
+    words = []
+  }
 }

@@ -76,8 +76,13 @@ final class PoolCore: Sendable {
     state = Mutex(State(machine: PoolStateMachine(rules: rules), freeSlots: Array((0..<slots).reversed())))
     let arena = Arena(mostFree: rules.maximum + 1) { block in self.forget(block) }
     blocks.withLock { $0 = arena }
-    let timers = PoolTimers { timer in self.feed(.timerFired(timer)) }
+    let timers = PoolTimers { timer in self.feed(self.event(of: timer)) }
     clock.withLock { $0 = timers }
+  }
+
+  private func event(of timer: PoolTimer) -> PoolEvent {
+    guard case .deadline(let id, let call) = timer, let worker = worker(id) else { return .timerFired(timer) }
+    return .deadlineCame(id, call, hasRun: worker.journal.timeRun(UInt64(call.rawValue)))
   }
 
   var timers: PoolTimers? { clock.withLock { $0 } }

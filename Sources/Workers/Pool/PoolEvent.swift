@@ -40,6 +40,8 @@ enum PoolEvent: Hashable, Sendable {
   case forkServerDied(at: Duration)
 
   case timerFired(PoolTimer)
+  /// A call's deadline has come, counted from when it was sent, and its worker says that it has run for so long.
+  case deadlineCame(WorkerID, CallID, hasRun: Duration)
 
   /// No more calls are taken. A second shutdown may be harsher than the first, not kinder.
   case shutdown(PoolShutdown)

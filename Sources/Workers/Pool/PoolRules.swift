@@ -8,7 +8,7 @@ struct PoolRules: Hashable, Sendable {
   /// than `maximum + spares` processes.
   var spares = 0
 
-  /// How long a call may run, from when it was sent to its worker; a call may bring its own.
+  /// How long a call may run, from when its worker has all of it; a call may bring its own.
   var callDeadline: Duration?
   /// How long a polite request is given before the next, less polite one: cancelling, asking to exit, SIGTERM, and the
   /// time a stopped worker may stay so.

@@ -1,5 +1,19 @@
 /// Stopping a call, and a worker: politely first, then SIGTERM, then SIGKILL.
 extension PoolStateMachine {
+  /// What a call's arguments took to reach its worker is added to its time. The worker may say anything, or never begin: so
+  /// no more is added than a worker's start may take.
+  mutating func deadlineCame(
+    _ worker: WorkerID, _ call: CallID, hasRun time: Duration, _ actions: inout [PoolAction]
+  ) {
+    guard let index = index(of: worker), let work = workers[index].work, work.call == call, work.isTimed else { return }
+    let deadline = calls[call]?.request.deadline ?? rules.callDeadline ?? .zero
+    let missing = min(deadline - time, rules.startTimeout - work.added)
+    // A timer for less than that would only wake for nothing.
+    guard missing > .milliseconds(1) else { return deadlinePassed(worker, call, &actions) }
+    workers[index].work?.added += missing
+    actions.append(.startTimer(.deadline(worker, call), after: missing))
+  }
+
   /// The caller waits no longer than he said, whatever becomes of the worker.
   mutating func deadlinePassed(_ worker: WorkerID, _ call: CallID, _ actions: inout [PoolAction]) {
     guard let index = index(of: worker), let work = workers[index].work, work.call == call, work.isTimed else { return }

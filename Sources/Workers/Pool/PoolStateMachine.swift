@@ -75,6 +75,7 @@ struct PoolStateMachine: Hashable, Sendable {
     case .forkServerReady: forkServerReady(&actions)
     case .forkServerDied(let time): forkServerDied(at: time, &actions)
     case .timerFired(let timer): fired(timer, &actions)
+    case .deadlineCame(let worker, let call, let time): deadlineCame(worker, call, hasRun: time, &actions)
     case .shutdown(let shutdown): shutDown(shutdown, &actions)
     }
     settle(&actions)

@@ -57,6 +57,8 @@ struct PoolWork: Hashable, Sendable {
   var isCancelling = false
   /// Its deadline runs.
   var isTimed = false
+  /// What was added to it, for the time before the call began.
+  var added = Duration.zero
 }
 
 /// A call not answered yet.

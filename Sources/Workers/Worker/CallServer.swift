@@ -57,8 +57,9 @@ struct CallServer<Worker: WorkerActor>: Sendable {
   ///
   /// - Returns: whether it was cancelled.
   private nonisolated(nonsending) func run(_ call: UInt64, isFunction: Bool, _ reader: FrameReader) async -> Bool {
-    session.marks.begin(call)
-    session.slot.set(.began, UInt64(MonotonicTime.now))
+    let now = MonotonicTime.now
+    session.marks.begin(call, at: now)
+    session.slot.set(.began, UInt64(now))
     session.slot.set(.call, call)
     session.slot.set(.state, StatusPage.State.busy.rawValue)
     let reply = WorkerResultHandler.Reply(session.results)

@@ -1,4 +1,5 @@
 import Glibc
+import Interprocess
 import Synchronization
 import TestSupport
 import Testing
@@ -42,6 +43,21 @@ struct PoolDeadlineTests {
       #expect(double == 8)
       try await first
       #expect(ContinuousClock.now - start >= .milliseconds(3000), "it waited")
+    }
+  }
+
+  @Test("how long a call's arguments travel is not of its deadline's")
+  func travelling() async throws {
+    var configuration = configuration(1)
+    configuration.mechanism = .pipe
+    try await withWorkerPool(of: Large.self, configuration: configuration) { pool in
+      _ = try await pool.run { try await $0.count([]) }
+      let ballast = Ballast(byteCount: 512 << 20)
+      let deadline = Duration.milliseconds(150)
+      let start = ContinuousClock.now
+      let isThrownOff = try await pool.run(options: .init(deadline: deadline)) { try await $0.receive(ballast) }
+      #expect(isThrownOff)
+      #expect(ContinuousClock.now - start > deadline, "it travelled for longer than it may run")
     }
   }
 

@@ -31,7 +31,24 @@ struct PoolStateMachineTests {
     #expect(pool.answers == [0: .crashed(.second)])
   }
 
-  @Test("the deadline of a call counts from when it was sent, and answers before the worker is free")
+  @Test("what a call took to reach its worker is added to its deadline, once and for as long as a start may take")
+  func deadlineOfLateCall() {
+    var pool = Pool(1) {
+      $0.callDeadline = .seconds(2)
+      $0.startTimeout = .seconds(3)
+    }
+    let timer = PoolTimer.deadline(.first, .first)
+    pool.submit(0)
+    pool.happen(.deadlineCame(.first, .first, hasRun: .milliseconds(500)))
+    #expect(pool.actions == [.startTimer(timer, after: .milliseconds(1500))])
+    pool.happen(.deadlineCame(.first, .first, hasRun: .zero))
+    #expect(pool.actions == [.startTimer(timer, after: .milliseconds(1500))], "all that is left of three seconds")
+    #expect(pool.answers.isEmpty)
+    pool.happen(.deadlineCame(.first, .first, hasRun: .zero))
+    #expect(pool.answers == [0: .deadlineExceeded])
+  }
+
+  @Test("a call that its worker has run for as long as its deadline is answered, before the worker is free")
   func deadline() {
     var pool = Pool(1) { $0.callDeadline = .seconds(2) }
     pool.submit(0)
@@ -41,7 +58,7 @@ struct PoolStateMachineTests {
       ])
     pool.submit(1)
     #expect(pool.actions == [])
-    pool.happen(.timerFired(.deadline(.first, .first)))
+    pool.happen(.deadlineCame(.first, .first, hasRun: .seconds(2)))
     #expect(pool.answers == [0: .deadlineExceeded])
     #expect(pool.actions.contains(.cancelInWorker(.first, .first)))
     pool.reply(0, 0)

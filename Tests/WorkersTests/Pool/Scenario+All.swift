@@ -47,8 +47,13 @@ extension Scenario {
 
   static var deadlines: Scenario {
     Scenario(
-      name: "deadlines", leastStates: 6100, rules: rules(isLarge ? 3 : 2) { $0.callDeadline = .seconds(1) },
-      script: [.plain, .repeatable] + (isLarge ? [.high] : []), faults: 1, mayCancel: true, mayShutDown: true)
+      name: "deadlines", leastStates: 12800,
+      rules: rules(isLarge ? 3 : 2) {
+        $0.callDeadline = .seconds(1)
+        $0.startTimeout = .seconds(1)
+      },
+      script: [.plain, .repeatable] + (isLarge ? [.high] : []), faults: 1, mayBeginLate: true, mayCancel: true,
+      mayShutDown: true)
   }
 
   static var starts: Scenario {

@@ -16,6 +16,8 @@ struct Scenario: Sendable, CustomStringConvertible {
   var mayStop = false
   /// Channels end though the process lives, and calls are sent that never begin.
   var mayFallSilent = false
+  /// Calls may not have begun when their deadlines come.
+  var mayBeginLate = false
   var forkServerDeaths = 0
   var retirements = 0
   var mayCancel = false

@@ -134,6 +134,9 @@ extension World {
       return process(lease.worker) == nil
     case .deadlineExceeded:
       if case .timerFired(.deadline(let worker, call.id)) = event { return call.worker == worker }
+      // It had not begun: that is overlooked once, which is as long as a worker's start may take.
+      guard case .deadlineCame(let worker, call.id, _) = event, let index = process(worker) else { return false }
+      return call.worker == worker && processes[index].latenesses > 1
     case .cancelled:
       if case .release(let lease) = event, call.request.target == .lease(lease) { return call.worker == nil }
       guard call.wantsCancel else { return false }

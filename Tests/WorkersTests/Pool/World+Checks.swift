@@ -92,6 +92,10 @@ extension World {
         late += [
           .deadline(process.id, CallID(rawValue: call)), .cancellation(process.id, CallID(rawValue: call)),
         ]
+        let deadline = PoolTimer.deadline(process.id, CallID(rawValue: call))
+        if !timers.contains(deadline) {
+          events.append(.deadlineCame(process.id, CallID(rawValue: call), hasRun: .zero))
+        }
       }
     }
     for timer in late where !timers.contains(timer) { events.append(.timerFired(timer)) }

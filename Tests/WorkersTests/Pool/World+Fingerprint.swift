@@ -55,6 +55,7 @@ extension World {
       add(process.call?.rawValue ?? 200)
       add(process.lease?.rawValue ?? 200)
       add(process.callsDone)
+      add(process.latenesses)
     }
     add(254)
     for worker in machine.workers {
@@ -64,7 +65,7 @@ extension World {
       add(worker.isStartTimed, worker.isStopTimed, worker.isMute, worker.isMuteTimed)
       add(worker.callsDone)
       add(worker.work?.call.rawValue ?? 200)
-      if let work = worker.work { add(work.isAnswered, work.isCancelling, work.isTimed) }
+      if let work = worker.work { add(work.isAnswered, work.isCancelling, work.isTimed, work.added > .zero) }
       add(worker.lease?.rawValue ?? 200)
       add(worker.ladder)
       add(worker.inbox)
@@ -151,7 +152,7 @@ extension World {
     let id = WorkerID(rawValue: 0)
     let call = CallID(rawValue: 0)
     return names(PoolStateMachine(rules: PoolRules())) == machine && names(PoolWorker(id: id)) == worker
-      && names(PoolWork(call: call)) == ["call", "isAnswered", "isCancelling", "isTimed"]
+      && names(PoolWork(call: call)) == ["call", "isAnswered", "isCancelling", "isTimed", "added"]
       && names(PoolCall(request: CallRequest())) == ["request", "isHold", "attempts", "losses", "worker"]
       && names(PoolLease(id: call, worker: id)) == ["id", "worker", "isLost", "queue"]
   }

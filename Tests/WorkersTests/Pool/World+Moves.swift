@@ -38,7 +38,12 @@ extension World {
       let isDone = !calls.contains { $0.request.target == .lease(lease.id) }
       moves.append(Move(event: .release(lease.id), isFriendly: isDone))
     }
-    for timer in timers { moves.append(Move(event: .timerFired(timer), isFriendly: true, isHostile: isCancelled)) }
+    for timer in timers {
+      moves.append(Move(event: .timerFired(timer), isFriendly: true, isHostile: isCancelled))
+      if scenario.mayBeginLate, case .deadline(let worker, let call) = timer {
+        moves.append(Move(event: .deadlineCame(worker, call, hasRun: .zero)))
+      }
+    }
     addCallerMoves(to: &moves)
     if scenario.mayDrain, !isShutDown {
       moves.append(Move(event: .shutdown(.drain(within: .seconds(1)))))

@@ -45,6 +45,8 @@ struct World {
     var isCallCancelled = false
     var lease: LeaseID?
     var callsDone = 0
+    /// How often its call had not begun when its deadline came.
+    var latenesses = 0
 
     var isLeaving: Bool { isAsked || isTerminated || isKilled }
   }
@@ -103,6 +105,7 @@ struct World {
     calls[call].worker = nil
     processes[index].call = nil
     processes[index].isCallCancelled = false
+    processes[index].latenesses = 0
   }
 
   /// What the event itself changes outside the pool.
@@ -125,6 +128,7 @@ struct World {
       if let index = process(id), processes[index].call == call {
         processes[index].call = nil
         processes[index].isCallCancelled = false
+        processes[index].latenesses = 0
         if let limit = scenario.rules.callsPerWorker {
           processes[index].callsDone += 1
           if processes[index].callsDone >= limit { processes[index].isRetiring = true }
@@ -139,6 +143,9 @@ struct World {
     case .forkServerReady: forkServer = .ready
     case .forkServerDied: forkServer = .absent
     case .timerFired(let timer): timers.removeAll { $0 == timer }
+    case .deadlineCame(let id, let call, let time):
+      timers.removeAll { $0 == .deadline(id, call) }
+      if let index = process(id), time == .zero { processes[index].latenesses += 1 }
     case .shutdown(let shutdown):
       isShutDown = true
       isCancelled = isCancelled || shutdown == .cancel
