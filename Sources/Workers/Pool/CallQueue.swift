@@ -44,33 +44,36 @@ struct CallQueue: Hashable, Sendable {
   func hash(into hasher: inout Hasher) { hasher.combine(calls) }
 }
 
-/// The calls of one priority, in growing order. Taking the first costs the same however many wait.
+/// The calls of one priority, in growing order. Taking the first out costs the same however many wait, and so, on the
+/// whole, does taking out any other: it keeps its place, unseen, until half of the places are of no use.
 private struct Lane: Sendable {
   let priority: CallPriority
+  /// From `head` on, those that wait and those of `removed`; the one at `head` waits.
   private var storage: [CallID] = []
   private var head = 0
+  private var removed: Set<CallID> = []
 
   init(priority: CallPriority) { self.priority = priority }
 
-  var calls: ArraySlice<CallID> { storage[head...] }
+  var calls: [CallID] { removed.isEmpty ? Array(storage[head...]) : storage[head...].filter { !removed.contains($0) } }
   var isEmpty: Bool { head == storage.count }
-  var count: Int { storage.count - head }
+  var count: Int { storage.count - head - removed.count }
   var first: CallID? { isEmpty ? nil : storage[head] }
 
   mutating func insert(_ call: CallID) {
-    storage.insert(call, at: position(of: call))
+    if removed.isEmpty || removed.remove(call) == nil { storage.insert(call, at: position(of: call)) }
   }
 
   mutating func remove(_ call: CallID) {
     let index = position(of: call)
-    if index < storage.count, storage[index] == call { storage.remove(at: index) }
-    compact()
+    guard index < storage.count, storage[index] == call, removed.insert(call).inserted else { return }
+    tidy()
   }
 
   mutating func removeFirst() -> CallID? {
     guard let call = first else { return nil }
     head += 1
-    compact()
+    tidy()
     return call
   }
 
@@ -86,13 +89,17 @@ private struct Lane: Sendable {
     return low
   }
 
-  private mutating func compact() {
+  private mutating func tidy() {
+    while !removed.isEmpty, head < storage.count, removed.remove(storage[head]) != nil { head += 1 }
+    let unused = head + removed.count
     if isEmpty {
       storage.removeAll(keepingCapacity: true)
       head = 0
-    } else if head >= 64, head * 2 >= storage.count {
-      storage.removeFirst(head)
+      removed = []
+    } else if unused >= 64, unused * 2 >= storage.count {
+      storage = calls
       head = 0
+      removed = []
     }
   }
 }

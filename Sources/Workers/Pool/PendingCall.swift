@@ -14,6 +14,7 @@ final class PendingCall: Sendable {
     var continuation: CheckedContinuation<Answer, Never>?
     var reply: CallReply?
     var attempt = 0
+    var worker: WorkerID?
   }
 
   let id: CallID
@@ -45,9 +46,11 @@ final class PendingCall: Sendable {
   }
 
   var attempt: Int { state.withLock { $0.attempt } }
+  /// Where it was sent last.
+  var worker: WorkerID? { state.withLock { $0.worker } }
 
-  func noteSending(_ attempt: Int) {
-    state.withLock { $0.attempt = attempt }
+  func noteSending(_ attempt: Int, to worker: WorkerID) {
+    state.withLock { ($0.attempt, $0.worker) = (attempt, worker) }
     #if Metrics
       times.withLock { $0 = .now }
     #endif

@@ -15,13 +15,13 @@ extension PoolCore {
     case .forget(let id): forget(id)
     case .send(let call, let worker, let attempt): send(call, to: worker, attempt)
     case .cancelInWorker(let worker, let call): self.worker(worker)?.cancel(call)
-    case .askToExit(let id): self.worker(id)?.channel.close()
+    case .askToExit(let id): askToExit(id)
     case .terminate(let id): self.worker(id)?.signal(SIGTERM)
-    case .kill(let id): self.worker(id)?.signal(SIGKILL)
+    case .kill(let id): killWorker(id)
     case .startTimer(let timer, let delay): timers?.start(timer, after: delay)
     case .cancelTimer(let timer): timers?.cancel(timer)
     case .answer(let call, let outcome): answer(call, outcome)
-    case .fail: observer.failed(state.withLock { $0.failureCause ?? $0.lastCause })
+    case .fail: tell(.failed(cause: state.withLock { $0.failureCause ?? $0.lastCause }))
     case .end: end()
     }
   }
@@ -42,6 +42,7 @@ extension PoolCore {
       for worker in workers { try? server.adopt(worker) }
       feed(.forkServerReady)
     } catch {
+      tell(.forkServerNotStarted(error))
       feed(.forkServerDied(at: now)) { $0.lastCause = "\(error)" }
     }
   }
@@ -54,7 +55,7 @@ extension PoolCore {
       return true
     }
     if isCurrent {
-      observer.forkServerEnded(ending)
+      tell(.forkServerEnded(ending))
       feed(.forkServerDied(at: now)) { $0.lastCause = "the fork server \(ending.map { "\($0)" } ?? "ended")" }
     }
   }
@@ -69,6 +70,8 @@ extension PoolCore {
         return state.workers.removeValue(forKey: id)
       }
       if let worker { release(worker) }
+      // One that is not wanted any more has not failed.
+      if !(error is CancellationError) { tell(.startFailed(error)) }
       feed(.startFailed(id, at: now))
     }
   }
@@ -157,7 +160,8 @@ extension PoolCore {
       feed(.notBegun(workerID, id))
       return endReading(worker, isViolation: true)
     }
-    call.noteSending(attempt)
+    call.noteSending(attempt, to: workerID)
+    sampleSoon()
     if call.frame.isLarge {
       // Copying takes its time, for which no other call is to wait.
       Task.detached { self.give(call, to: worker) }
@@ -199,9 +203,7 @@ extension PoolCore {
     case .granted(let worker): call.complete(.granted(worker))
     case .crashed(let worker): call.complete(.failure(crash(of: worker, call)))
     case .workerLost, .leaseLost: call.complete(.failure(WorkerLost(call: call.name)))
-    case .deadlineExceeded:
-      call.complete(
-        .failure(CallDeadlineExceeded(call: call.name, deadline: call.deadline ?? configuration.callDeadline)))
+    case .deadlineExceeded: call.complete(.failure(deadlineExceeded(call)))
     case .cancelled: call.complete(.failure(CancellationError()))
     case .queueFull: call.complete(.failure(PoolQueueFull(limit: configuration.queueLimit)))
     case .poolClosed: call.complete(.failure(PoolClosed()))
@@ -224,7 +226,7 @@ extension PoolCore {
     // They refer to this.
     blocks.withLock { $0 = nil }
     clock.withLock { $0 = nil }
-    observer.ended()
+    tell(.ended)
     for continuation in waiting { continuation.resume() }
   }
 

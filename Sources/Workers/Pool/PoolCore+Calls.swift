@@ -192,7 +192,7 @@ extension PoolCore: WorkerCaller {
         return !state.isReady
       }
       if isFirst {
-        observer.workerStarted(worker.processID)
+        tellReady(worker)
         feed(.workerReady(worker.id))
       }
       return isFirst
@@ -255,10 +255,6 @@ extension PoolCore: WorkerCaller {
 
   private func recycleIfDue(_ worker: PooledWorker) {
     guard let most = configuration.recycling.residentBytes, let process = worker.processID else { return }
-    guard let text = try? SmallFile.text("/proc/\(process)/statm") else { return }
-    // Resident, and of that shared: the arena and the channel, which are the pool's.
-    let fields = text.split(separator: " ").dropFirst().prefix(2).compactMap { Int($0) }
-    guard fields.count == 2 else { return }
-    if (fields[0] - fields[1]) * Mapping.pageSize > most { feed(.retire(worker.id)) }
+    if let bytes = ProcessMemory.ownBytes(of: process), bytes > most { retire(worker, .residentBytes) }
   }
 }

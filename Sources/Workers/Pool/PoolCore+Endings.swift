@@ -30,16 +30,20 @@ extension PoolCore {
     switch event {
     case .started:
       startAgeing(worker)
+      tellReady(worker)
       feed(.processStarted(worker.id))
     case .stopped:
       worker.note(.stopped)
+      tell(.workerStopped(worker.processID))
       feed(.stopped(worker.id))
     case .continued:
       worker.noteContinuation()
+      tell(.workerContinued(worker.processID))
       feed(.continued(worker.id))
     case .ended(.notStarted(let error)):
       worker.channel.peerDied()
       release(worker)
+      tell(.startFailed(error))
       feed(.startFailed(worker.id, at: now)) { $0.lastCause = "it could not be started: \(error)" }
     case .ended(let ending):
       let (isRead, isAtEnd) = worker.state.withLock { state in
@@ -89,8 +93,8 @@ extension PoolCore {
     let report = report(ending, worker)
     let isCrash = report.fault != nil || !wasSignalled && (hasBegun || report.ending != .exited(0))
     if isCrash { status.noteCrash(slot: worker.slot) }
-    observer.workerEnded(
-      report, call: hasBegun ? call.flatMap { id in state.withLock { $0.calls[id]?.name } } : nil, isCrash: isCrash)
+    let lost = hasBegun ? call.flatMap { id in state.withLock { $0.calls[id]?.name } } : nil
+    tellEnd(of: worker, report, call: lost, isCrash: isCrash)
     release(worker)
     if let call, !hasBegun { feed(.notBegun(worker.id, call)) }
     feed(.exited(worker.id, at: now)) { state in
@@ -108,7 +112,7 @@ extension PoolCore {
     let id = worker.id
     let timer = reactor.watch(nil, by: Deadline(age)) { outcome in
       guard case .failure(let error as InterprocessError) = outcome, error.isTimeout else { return }
-      self.feed(.retire(id))
+      if let worker = self.worker(id) { self.retire(worker, .age) }
     }
     worker.state.withLock { $0.ageTimer = timer }
   }

@@ -9,6 +9,8 @@ final class PooledWorker: Sendable {
     /// Until it is gone: its process and it refer to each other.
     var process: WorkerProcess?
     var isReady = false
+    /// That it is has been told.
+    var isAnnounced = false
     /// The call that was sent and has not been answered.
     var call: CallID?
     /// Somebody reads its channel.
@@ -32,6 +34,10 @@ final class PooledWorker: Sendable {
     var knownBlocks: Set<UInt64> = []
     /// Ends its service at the age where it is recycled.
     var ageTimer: UInt64?
+    /// Why it goes when it is free, where the machine is told and does not find that out itself.
+    var retirement: Retirement?
+    /// It was asked to exit.
+    var isSentHome = false
   }
 
   let id: WorkerID

@@ -75,8 +75,12 @@ public struct CallDeadlineExceeded: Error, Hashable, Sendable, CustomStringConve
   public let call: String
   public let deadline: Duration?
 
+  /// The process id of the worker that it ran in, another's by now perhaps; `nil` when that was gone just then.
+  public let processID: Int32?
+
   public var description: String {
-    "\(call) ran longer than \(deadline.map { "\($0)" } ?? "its deadline")"
+    let place = processID.map { "in worker \($0)" } ?? "in a worker"
+    return "\(call) ran \(place) longer than \(deadline.map { "\($0)" } ?? "its deadline")"
   }
 }
 

@@ -22,8 +22,9 @@ public struct WorkerPoolConfiguration: Sendable {
   /// How bytes travel to the workers: any mechanism whose channel goes both ways.
   public var mechanism = Mechanism.ring
 
-  /// How long a call may run, from when it is sent to a worker that is free for it; `nil` for ever. How long it has waited
-  /// for one does not count, how long its arguments travel does. Its caller gets ``CallDeadlineExceeded`` then; the call
+  /// How long a call may run, from when its worker has received it and begins to decode its arguments; `nil` for ever. How
+  /// long it has waited for a worker does not count, nor, up to ``startTimeout``, how long its arguments travel, so that a
+  /// worker which takes nothing in does not keep its caller. The caller gets ``CallDeadlineExceeded`` then; the call
   /// is cancelled, and if it has not ended after the grace period its worker is replaced.
   public var callDeadline: Duration?
 
@@ -89,15 +90,48 @@ public struct WorkerPoolConfiguration: Sendable {
   public var isInline = false
 
   #if Logging
-    /// Where the pool says what happens to its workers. A crash is a warning, the pool's failure an error, and starts and
-    /// ends are for debugging. It needs the package's trait `Logging`.
+    /// Where the pool says what happens to its workers. It needs the package's trait `Logging`.
+    ///
+    /// | level | message | metadata |
+    /// |---|---|---|
+    /// | error | the worker pool has failed | `cause` |
+    /// | warning | a worker crashed | `worker`, `ending`, `call`, `fault`, `out-of-memory` |
+    /// | warning | a worker is killed | `worker`, `fault` |
+    /// | warning | a worker was stopped | `worker` |
+    /// | warning | a worker could not be started | `error`, `worker`, `ending` |
+    /// | warning | a call exceeded its deadline | `call`, `deadline`, `worker` |
+    /// | warning | the fork server has ended; another is started | `ending` |
+    /// | warning | the fork server could not be started | `error` |
+    /// | info | a worker was continued | `worker` |
+    /// | debug | a worker is ready | `worker` |
+    /// | debug | a worker retires | `worker`, `reason`: `calls`, `resident-bytes`, `age` or `idle` |
+    /// | debug | a worker ended | `worker`, `ending`, `call` |
+    /// | debug | the worker pool has ended | |
+    ///
+    /// `worker` is a process id, `call` the distributed target's name or the function's type, `ending` how the process
+    /// ended, `fault` what the pool kills it for (``WorkerCrash/Fault``, or that it was not ready in time or takes no calls).
+    /// What is not known, or does not apply, is left out.
     public var logger: Logger?
   #endif
 
   #if Metrics
-    /// What the names of the pool's metrics begin with: `.calls`, `.call.queue`, `.call.run`, `.crashes`, `.starts`,
-    /// `.resident.bytes`. It needs the package's trait `Metrics`.
+    /// What the names of the pool's metrics begin with. It needs the package's trait `Metrics`.
+    ///
+    /// | name | kind | |
+    /// |---|---|---|
+    /// | `.calls` | counter | calls by `outcome`, `answered` (also by an error that their code threw) or `failed` |
+    /// | `.call.queue` | timer | how long calls waited for a worker |
+    /// | `.call.run` | timer | how long they ran in it, their way there and back included |
+    /// | `.starts` | counter | workers that became ready |
+    /// | `.restarts` | counter | those of them in the place of one that had died, or had to be killed |
+    /// | `.crashes` | counter | workers that died of themselves, or were killed for a fault |
+    /// | `.resident.bytes` | recorder | the most memory that a worker had, shared pages included, when it has ended |
+    /// | `.resident.bytes.now` | meter | the memory that is the workers' own alone, of all together: see ``metricsInterval`` |
     public var metricsLabel = "workers"
+
+    /// How long after something has happened in the pool the memory of its workers is looked at; while calls run, it is
+    /// again and again. A pool that has nothing to do is left alone.
+    public var metricsInterval = Duration.seconds(5)
   #endif
 
   public struct RestartIntensity: Hashable, Sendable {
