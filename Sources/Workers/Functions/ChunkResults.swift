@@ -105,16 +105,31 @@ struct ChunkResults<Output: Codable & Sendable> {
     return output
   }
 
-  /// The results in the order of their elements.
-  func visit(_ body: (Result<Output, any Error>) -> Void) {
-    var failed = failures[...]
-    var succeeded = outputs[...]
-    for index in 0..<(outputs.count + failures.count) {
-      if let next = failed.first, next.index == index {
-        body(.failure(failed.removeFirst().error))
-      } else if let output = succeeded.popFirst() {
-        body(.success(output))
-      }
+  /// Those of parts of a chunk together; each part's start is the offset of its first element.
+  init(joining parts: [(start: Int, results: ChunkResults)]) {
+    if parts.count == 1, parts[0].start == 0 {
+      self = parts[0].results
+      return
     }
+    self.init([], [])
+    for (start, results) in parts.sorted(by: { $0.start < $1.start }) {
+      outputs += results.outputs
+      failures += results.failures.map { (start + $0.index, $0.error) }
+    }
+  }
+
+  /// The results in the order of their elements.
+  var outcomes: [Result<Output, any Error>] {
+    var outcomes: [Result<Output, any Error>] = []
+    outcomes.reserveCapacity(outputs.count + failures.count)
+    var succeeded = outputs[...]
+    for failure in failures {
+      let before = succeeded.prefix(failure.index - outcomes.count)
+      outcomes += before.lazy.map { .success($0) }
+      succeeded = succeeded[before.endIndex...]
+      outcomes.append(.failure(failure.error))
+    }
+    outcomes += succeeded.lazy.map { .success($0) }
+    return outcomes
   }
 }

@@ -7,6 +7,7 @@ public import Synchronization
 ///   static func call(_ terms: Range<Int>) -> Double { ... }
 /// }
 /// let sums = try await pool.map(Slice.self, slices)
+/// for try await (slice, sum) in pool.results(Slice.self, of: slices) { ... }
 /// ```
 ///
 /// The type is found by its name in the other process, so it may be neither private nor local to a function. Since there

@@ -28,8 +28,9 @@ extension WorkerPool {
     return outputs.compactMap { $0 }
   }
 
-  /// How many inputs of `map` and `results` have been taken at most whose results have not: twice as many as there may be
-  /// workers, so that none waits for its next, and not more than the pool lets wait.
+  /// How many inputs of `map` and `results`, or chunks of them where they travel in chunks, have been taken at most whose
+  /// results have not: twice as many as there may be workers, so that none waits for its next, and not more than the pool
+  /// lets wait.
   public var window: Int { configuration.window }
 
   /// Computes a function of each of the inputs, and gives the results in their order. The elements travel in chunks, as
@@ -49,12 +50,14 @@ extension WorkerPool {
   }
 
   /// Computes a function of each of the inputs; an element's error, a crash among them, is that element's alone.
-  public func outcomes<Function: WorkerFunction>(
-    of function: Function.Type, _ inputs: some Collection<Function.Input>, options: CallOptions = .init()
+  ///
+  /// - Throws: what is no element's error: the pool's end, cancellation.
+  public func mapOutcomes<Function: WorkerFunction>(
+    _ function: Function.Type, _ inputs: some Collection<Function.Input>, options: CallOptions = .init()
   ) async throws -> [Result<Function.Output, any Error>] {
     var outcomes: [Result<Function.Output, any Error>] = []
     outcomes.reserveCapacity(inputs.count)
-    for results in try await results(of: function, inputs, options) { results.visit { outcomes.append($0) } }
+    for results in try await results(of: function, inputs, options) { outcomes += results.outcomes }
     return outcomes
   }
 
@@ -62,28 +65,11 @@ extension WorkerPool {
     of function: Function.Type, _ inputs: some Collection<Function.Input>, _ options: CallOptions,
     stoppingAtFailure: Bool = false
   ) async throws -> [ChunkResults<Function.Output>] {
-    guard let core else {
-      try checkInline()
-      return [await inlineResults(of: function, inputs)]
-    }
-    let name = try TypeNames.name(of: function)
-    let job = FunctionJob<Function>(core, name, inputs: Array(inputs), options, stopsAtFailure: stoppingAtFailure)
-    return try await job.run(workers: configuration.rules.maximum)
-  }
-
-  private func inlineResults<Function: WorkerFunction>(
-    of function: Function.Type, _ inputs: some Collection<Function.Input>
-  ) async -> ChunkResults<Function.Output> {
-    var outputs: [Function.Output] = []
-    var failures: [(index: Int, error: any Error)] = []
-    for (index, input) in inputs.enumerated() {
-      do {
-        outputs.append(try await function.call(input))
-      } catch {
-        failures.append((index, error))
-      }
-    }
-    return ChunkResults(outputs, failures)
+    try checkInline()
+    let calls = FunctionCalls<Function>(core, options, stopsAtFailure: stoppingAtFailure)
+    let inputs = Array(inputs)
+    if core == nil { return [try await calls.results(of: inputs[...])] }
+    return try await FunctionJob(calls, inputs).run(workers: configuration.rules.maximum, window: window)
   }
 
   /// Computes a function of one input.

@@ -3,16 +3,33 @@ import Synchronization
 
 /// Calls under way for inputs taken one after another, and their results until somebody takes those.
 ///
-/// Each input has one of `size` places, from before it is taken to when its result is.
+/// Inputs go in chunks, whose size may change while they do. At most ``Plan/size`` chunks' worth of inputs have been
+/// taken whose results have not.
 final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
-  typealias Element = (input: Input, outcome: Result<Output, any Error>)
+  /// What is done with inputs, and how many at a time.
+  struct Plan: Sendable {
+    /// How many calls may be under way.
+    let size: Int
+    /// With fewer under way, some worker has nothing to do.
+    let busy: Int
+    let isOrdered: Bool
+    /// How many inputs make a chunk, one at least.
+    let chunkLimit: @Sendable () -> Int
+    /// Computes a chunk: an outcome for each of its inputs.
+    let call: @Sendable ([Input]) async -> [Result<Output, any Error>]
+  }
 
   private struct State {
-    var freePlaces: Int
-    /// The number of the next input, and of the next result where they are in order.
-    var nextInput = 0
+    /// How many inputs have been taken whose results have not.
+    var taken = 0
+    /// What may be taken of inputs that come over time, before it is asked again whether there is room.
+    var load = ChunkLoad<Input>(atMost: 0)
+    /// Of these, those that wait for others to go with them.
+    var gathered: [Input] = []
+    /// The number of the next chunk, and of the next whose results are taken where they are in order.
+    var nextChunk = 0
     var nextResult = 0
-    var results: [Int: Element] = [:]
+    var results: [Int: ResultChunk<Input, Output>] = [:]
     /// Without order: as they came.
     var arrivals: [Int] = []
     var underWay: [Int: Task<Void, Never>] = [:]
@@ -24,62 +41,29 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
     var feederWaits: CheckedContinuation<Bool, Never>?
   }
 
-  private let isOrdered: Bool
-  private let call: @Sendable (Input) async throws -> Output
-  private let state: Mutex<State>
+  private let plan: Plan
+  private let state = Mutex(State())
 
-  init(size: Int, isOrdered: Bool, call: @escaping @Sendable (Input) async throws -> Output) {
-    self.isOrdered = isOrdered
-    self.call = call
-    state = Mutex(State(freePlaces: max(1, size)))
+  init(_ plan: Plan) { self.plan = plan }
+
+  /// How many inputs there is room for, of one chunk: none, or as many as a chunk may have.
+  private func room(_ state: State) -> Int {
+    let limit = plan.chunkLimit()
+    let isThere =
+      !state.isCancelled && state.gathered.isEmpty && state.underWay.count < plan.size
+      && state.taken <= (plan.size - 1) * limit
+    return isThere ? limit : 0
   }
 
-  // MARK: Inputs
-
-  /// Takes a place for the next input.
-  func takeRoom() -> Bool {
-    state.withLock { state in
-      if state.freePlaces == 0 || state.isCancelled { return false }
-      state.freePlaces -= 1
-      return true
+  private func start(_ inputs: [Input], _ state: inout State) {
+    let number = state.nextChunk
+    state.nextChunk += 1
+    let task = Task { [plan] in
+      let outcomes = await plan.call(inputs)
+      self.note(ResultChunk(inputs, outcomes), number)
     }
-  }
-
-  /// Waits for a place for the next input.
-  ///
-  /// - Returns: whether there is one: not when nobody wants results any more.
-  func room() async -> Bool {
-    await withCheckedContinuation { continuation in
-      let isGranted = state.withLock { state -> Bool? in
-        if state.isCancelled { return false }
-        if state.freePlaces > 0 {
-          state.freePlaces -= 1
-          return true
-        }
-        state.feederWaits = continuation
-        return nil
-      }
-      if let isGranted { continuation.resume(returning: isGranted) }
-    }
-  }
-
-  /// Makes the call for an input whose place has been taken.
-  func start(_ input: Input) {
-    state.withLock { state in
-      let number = state.nextInput
-      state.nextInput += 1
-      let task = Task { [call] in
-        let outcome: Result<Output, any Error>
-        do {
-          outcome = .success(try await call(input))
-        } catch {
-          outcome = .failure(error)
-        }
-        self.note((input, outcome), number)
-      }
-      state.underWay[number] = task
-      if state.isCancelled { task.cancel() }
-    }
+    state.underWay[number] = task
+    if state.isCancelled { task.cancel() }
   }
 
   /// No more inputs will come, for that reason.
@@ -87,10 +71,30 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
     let reader = state.withLock { state in
       state.isAtEnd = true
       state.inputError = error
+      startGathered(&state)
       return state.reader.take()
     }
     reader?.resume()
   }
+
+  // MARK: Inputs that are there
+
+  /// How many inputs to take for the next chunk; none where there is no room for it.
+  ///
+  /// - Parameter isUrgent: whether to take more though there are results that nobody has taken.
+  func room(isUrgent: Bool) -> Int {
+    state.withLock { state in isUrgent || nextToTake(state) == nil ? room(state) : 0 }
+  }
+
+  /// Makes the call for a chunk.
+  func start(_ inputs: [Input]) {
+    state.withLock { state in
+      state.taken += inputs.count
+      start(inputs, &state)
+    }
+  }
+
+  // MARK: Inputs that come over time
 
   /// Has a task take the inputs.
   func fill(by feed: @escaping @Sendable (ResultWindow<Input, Output>) async throws -> Void) {
@@ -106,33 +110,87 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
     }
   }
 
+  /// Waits until the next input may be taken.
+  ///
+  /// - Returns: whether it may: not when nobody wants results any more.
+  func mayTake() async -> Bool {
+    if let isGranted = state.withLock({ grant(&$0) }) { return isGranted }
+    return await withCheckedContinuation { continuation in
+      let isGranted = state.withLock { state in
+        let isGranted = grant(&state)
+        if isGranted == nil { state.feederWaits = continuation }
+        return isGranted
+      }
+      if let isGranted { continuation.resume(returning: isGranted) }
+    }
+  }
+
+  /// Takes an input. It goes at once where a worker has nothing to do, and else with others.
+  func add(_ input: Input) {
+    state.withLock { state in
+      if state.isCancelled { return }
+      state.taken += 1
+      state.load.add(input)
+      state.gathered.append(input)
+      startGathered(&state)
+    }
+  }
+
+  /// Whether the next input may be taken; `nil`: not yet.
+  private func grant(_ state: inout State) -> Bool? {
+    if state.isCancelled { return false }
+    if !state.load.isFull { return true }
+    let room = room(state)
+    guard room > 0 else { return nil }
+    state.load = ChunkLoad(atMost: room)
+    return true
+  }
+
+  private func startGathered(_ state: inout State) {
+    let isWhole = state.load.isFull || state.isAtEnd
+    guard !state.gathered.isEmpty, state.underWay.count < (isWhole ? plan.size : plan.busy) else { return }
+    start(state.gathered, &state)
+    state.gathered = []
+  }
+
+  /// The one who waits to take an input, when he may.
+  private func feederToResume(_ state: inout State) -> CheckedContinuation<Bool, Never>? {
+    guard state.feederWaits != nil, grant(&state) == true else { return nil }
+    return state.feederWaits.take()
+  }
+
   // MARK: Results
 
-  private func note(_ element: Element, _ number: Int) {
-    let reader = state.withLock { state in
+  private func note(_ chunk: ResultChunk<Input, Output>, _ number: Int) {
+    let (reader, feeder) = state.withLock { state in
       state.underWay[number] = nil
-      state.results[number] = element
-      if !isOrdered { state.arrivals.append(number) }
-      return state.reader.take()
+      state.results[number] = chunk
+      if !plan.isOrdered { state.arrivals.append(number) }
+      startGathered(&state)
+      return (state.reader.take(), feederToResume(&state))
     }
     reader?.resume()
+    feeder?.resume(returning: true)
+  }
+
+  /// The number of the chunk whose results are taken next, where they are there.
+  private func nextToTake(_ state: State) -> Int? {
+    if !plan.isOrdered { return state.arrivals.first }
+    return state.results[state.nextResult] == nil ? nil : state.nextResult
   }
 
   private enum Look {
-    case element(Element, CheckedContinuation<Bool, Never>?)
+    case chunk(ResultChunk<Input, Output>, CheckedContinuation<Bool, Never>?)
     case end((any Error)?)
     case later
   }
 
   private func look(_ state: inout State) -> Look {
-    let number = isOrdered ? state.nextResult : state.arrivals.first
-    if let number, let element = state.results.removeValue(forKey: number) {
+    if let number = nextToTake(state), let chunk = state.results.removeValue(forKey: number) {
       state.nextResult += 1
-      if !isOrdered { state.arrivals.removeFirst() }
-      // The place goes to the feeder, if it waits for one.
-      let feeder = state.feederWaits.take()
-      if feeder == nil { state.freePlaces += 1 }
-      return .element(element, feeder)
+      if !plan.isOrdered { state.arrivals.removeFirst() }
+      state.taken -= chunk.count
+      return .chunk(chunk, feederToResume(&state))
     }
     guard isOver(state) else { return .later }
     return .end(state.inputError.take() ?? (state.isAtEnd ? nil : CancellationError()))
@@ -140,16 +198,16 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
 
   /// All results have been taken, and no more inputs come.
   private func isOver(_ state: State) -> Bool {
-    (state.isAtEnd || state.isCancelled) && state.nextResult == state.nextInput
+    (state.isAtEnd || state.isCancelled) && state.gathered.isEmpty && state.nextResult == state.nextChunk
   }
 
-  /// The next result, once it is there; `nil` after the last.
-  func next() async throws -> Element? {
+  /// The next results, once they are there; `nil` after the last.
+  func next() async throws -> ResultChunk<Input, Output>? {
     while true {
       switch state.withLock({ look(&$0) }) {
-      case .element(let element, let feeder):
+      case .chunk(let chunk, let feeder):
         feeder?.resume(returning: true)
-        return element
+        return chunk
       case .end(let error):
         if let error { throw error }
         return nil
@@ -162,9 +220,7 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
   private func change() async {
     await withCheckedContinuation { continuation in
       let isThere = state.withLock { state in
-        let number = isOrdered ? state.nextResult : state.arrivals.first
-        if let number, state.results[number] != nil { return true }
-        if isOver(state) { return true }
+        if nextToTake(state) != nil || isOver(state) { return true }
         state.reader = continuation
         return false
       }
@@ -176,6 +232,7 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
   func cancel() {
     let (tasks, feeder, waiting, reader) = state.withLock { state in
       state.isCancelled = true
+      state.gathered = []
       return (Array(state.underWay.values), state.feeder, state.feederWaits.take(), state.reader.take())
     }
     reader?.resume()

@@ -36,13 +36,7 @@ extension WorkerPool {
     of inputs: Inputs, ordered: Bool = true, options: CallOptions = .init(),
     _ body: @escaping @Sendable (Worker, Inputs.Element) async throws -> Output
   ) -> WorkerOutcomes<Inputs.Element, Output> where Inputs.Element: Sendable {
-    let source = WorkerOutcomes<Inputs.Element, Output>.Source.pulled {
-      var iterator = inputs.makeIterator()
-      return { iterator.next() }
-    }
-    return WorkerOutcomes(source: source, size: window, isOrdered: ordered) { input in
-      try await self.run(options: options) { try await body($0, input) }
-    }
+    WorkerOutcomes(source: .pulling(inputs), plan: plan(ordered, options, body))
   }
 
   /// The same for inputs that come over time.
@@ -50,12 +44,24 @@ extension WorkerPool {
     of inputs: Inputs, ordered: Bool = true, options: CallOptions = .init(),
     _ body: @escaping @Sendable (Worker, Inputs.Element) async throws -> Output
   ) -> WorkerOutcomes<Inputs.Element, Output> where Inputs.Element: Sendable {
-    let source = WorkerOutcomes<Inputs.Element, Output>.Source.awaited { window in
-      var iterator = inputs.makeAsyncIterator()
-      while await window.room(), let input = try await iterator.next() { window.start(input) }
+    WorkerOutcomes(source: .awaiting(inputs), plan: plan(ordered, options, body))
+  }
+
+  /// Each input is a call of its own.
+  private func plan<Input: Sendable, Output: Sendable>(
+    _ isOrdered: Bool, _ options: CallOptions, _ body: @escaping @Sendable (Worker, Input) async throws -> Output
+  ) -> ResultWindow<Input, Output>.Plan {
+    let call = { @Sendable (inputs: [Input]) async -> [Result<Output, any Error>] in
+      var outcomes: [Result<Output, any Error>] = []
+      for input in inputs {
+        do {
+          outcomes.append(.success(try await self.run(options: options) { try await body($0, input) }))
+        } catch {
+          outcomes.append(.failure(error))
+        }
+      }
+      return outcomes
     }
-    return WorkerOutcomes(source: source, size: window, isOrdered: ordered) { input in
-      try await self.run(options: options) { try await body($0, input) }
-    }
+    return .init(size: window, busy: window, isOrdered: isOrdered, chunkLimit: { 1 }, call: call)
   }
 }

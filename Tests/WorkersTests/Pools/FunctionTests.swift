@@ -11,7 +11,7 @@ struct FunctionTests {
     var configuration = WorkerPoolConfiguration(count: 2)
     configuration.restartIntensity = nil
     try await withWorkerPool(configuration: configuration) { pool in
-      let outcomes = try await pool.outcomes(of: Misleading.self, 0..<100)
+      let outcomes = try await pool.mapOutcomes(Misleading.self, 0..<100)
       for (number, outcome) in outcomes.enumerated() {
         if number == 50 {
           #expect(throws: WorkerCrash.self) { try outcome.get() }
@@ -33,7 +33,7 @@ struct FunctionTests {
       _ = try await pool.map(Travel.self, (0..<2000).map { Fragile($0) })
       var inputs = (0..<1000).map { Fragile($0) }
       inputs[600].place = place
-      let outcomes = try await pool.outcomes(of: Travel.self, inputs)
+      let outcomes = try await pool.mapOutcomes(Travel.self, inputs)
       #expect(outcomes.count == 1000)
       for (index, outcome) in outcomes.enumerated() {
         switch outcome {
@@ -52,7 +52,7 @@ struct FunctionTests {
       _ = try await pool.map(Travel.self, (0..<2000).map { Fragile($0) })
       var inputs = (0..<100).map { Fragile($0) }
       inputs[60].place = .slow
-      let outcomes = try await pool.outcomes(of: Travel.self, inputs, options: .init(deadline: .milliseconds(300)))
+      let outcomes = try await pool.mapOutcomes(Travel.self, inputs, options: .init(deadline: .milliseconds(300)))
       for (index, outcome) in outcomes.enumerated() {
         switch outcome {
         case .success(let output): #expect(output.number == index && index != 60)

@@ -165,7 +165,7 @@ struct WorkerPoolTests {
       var inputs = Array(0..<1000)
       inputs[500] = -1
       inputs[700] = -2
-      let outcomes = try await pool.outcomes(of: Square.self, inputs)
+      let outcomes = try await pool.mapOutcomes(Square.self, inputs)
       for (index, outcome) in outcomes.enumerated() {
         switch (index, outcome) {
         case (500, .failure(let error)): #expect(error as? Refusal == Refusal(why: "negative"))
