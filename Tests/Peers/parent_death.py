@@ -3,8 +3,8 @@
     unshare --ipc --mount --pid --fork python3 parent_death.py [--victims parent|servers-first|all] PROGRAM...
 
 The program says `ready` on a line of its own when it may be killed, and before it, maybe, `other PID` for each process
-that is none of the pool's. Prints `gone N ms`, how long workers and fork servers outlived their parent, or `hung`, and
-then a line for each thing left.
+that is none of the pool's. Prints `gone N ms`, how long workers and fork servers outlived their parent, which nobody
+can know to be dead before the kernel has taken its memory back, or `hung`, and then a line for each thing left.
 """
 import argparse
 import os
@@ -44,6 +44,22 @@ def end(process, victims):
         os.kill(process.pid, signal.SIGKILL)
 
 
+def outlive(process, others):
+    """Waits until the program and all that is the pool's are gone: for how long the pool's were after the program."""
+    begin = time.monotonic()
+    death = None
+    while time.monotonic() - begin < 20:
+        alive = [number for number, _ in processes(process.pid) if number not in others]
+        now = time.monotonic()
+        if death is None and process.pid not in alive:
+            death = now
+        if not alive:
+            print(f"gone {1000 * (now - death):.0f} ms after the program, which took {1000 * (death - begin):.0f} ms")
+            return
+        time.sleep(0.001)
+    print("hung")
+
+
 def reap():
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
@@ -75,14 +91,8 @@ def main():
                 print(line, end="")
         names = [name for _, name in processes(process.pid)]
         print("seen", len(names), "processes,", len([name for name in names if name.startswith("worker ")]), "workers")
-        begin = time.monotonic()
         end(process, options.victims)
-        while any(number not in others for number, _ in processes(process.pid)):
-            if time.monotonic() - begin > 20:
-                print("hung")
-                break
-            time.sleep(0.001)
-        print("gone", round(1000 * (time.monotonic() - begin)), "ms")
+        outlive(process, others)
         for number, name in list(processes(process.pid)):
             if number not in others:
                 print(f"left process {name}")

@@ -24,6 +24,25 @@ enum ChannelObjects {
     for queue in systemVQueues { _ = ci_msgsnd(queue, 1, bytes, min(bytes.count, 512), CInt(IPC_NOWAIT)) }
   }
 
+  /// Sends the first piece of a message of several, as large as pieces are, to whatever queue takes it.
+  ///
+  /// - Parameters:
+  ///   - total: what it says of the length of the whole.
+  ///   - count: what it says of its own, where it says that.
+  static func writePiece(total: UInt64, count: UInt32 = 100) {
+    let length = Hostility.word(total)
+    for descriptor in descriptors where isQueue(descriptor) {
+      var attributes = mq_attr()
+      mq_getattr(descriptor, &attributes)
+      let tail = Hostility.word(2 | UInt64(count) << 32) + length
+      let piece = [UInt8](repeating: 17, count: attributes.mq_msgsize - tail.count) + tail
+      var entry = pollfd(fd: descriptor, events: CShort(POLLOUT), revents: 0)
+      if poll(&entry, 1, 0) > 0 { _ = ci_mq_send(descriptor, piece, piece.count, 0, nil) }
+    }
+    let piece = length + [UInt8](repeating: 17, count: 100)
+    for queue in systemVQueues { _ = ci_msgsnd(queue, 2, piece, piece.count, CInt(IPC_NOWAIT)) }
+  }
+
   /// Writes into whatever socket takes it, with a descriptor.
   static func pass(_ bytes: [UInt8], _ descriptor: borrowing OwnedDescriptor) {
     let passed = descriptor.fileDescriptor
@@ -34,6 +53,13 @@ enum ChannelObjects {
       let socket = UnixSocket(adopting: OwnedDescriptor(adopting: dup(descriptor)))
       try? socket.write(bytes, passing: [passed], timeout: .zero)
     }
+  }
+
+  /// The same by the socket alone that memory goes by: it comes after that for cancelling, and before the channel's.
+  static func passMemory(_ bytes: [UInt8], _ descriptor: borrowing OwnedDescriptor) {
+    guard let number = sockets.dropFirst().first else { return }
+    let socket = UnixSocket(adopting: OwnedDescriptor(adopting: dup(number)))
+    try? socket.write(bytes, passing: [descriptor.fileDescriptor], timeout: .zero)
   }
 
   static func closeAll() {
@@ -69,40 +95,50 @@ enum ChannelObjects {
     }
   }
 
-  private static func sharedMemory(where isMeant: (String) -> Bool) -> [(UInt, UInt)] {
-    guard let file = fopen("/proc/self/maps", "r") else { return [] }
-    defer { fclose(file) }
-    var places: [(UInt, UInt)] = []
-    var line = [CChar](repeating: 0, count: 512)
-    while fgets(&line, CInt(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  static func sharedMemory(where isMeant: (String) -> Bool) -> [(UInt, UInt)] {
+    lines(of: "/proc/self/maps").compactMap { text in
       let ends = text.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
-      if text.contains(" rw-s "), ends.count == 2, isMeant(text) { places.append((ends[0], ends[1])) }
+      return text.contains(" rw-s ") && ends.count == 2 && isMeant(text) ? (ends[0], ends[1]) : nil
     }
-    return places
   }
 
   /// All but the standard ones.
-  private static var descriptors: [CInt] {
-    openDescriptors().map(CInt.init).filter { $0 > STDERR_FILENO }
+  static var descriptors: [CInt] { openDescriptors().map(CInt.init).filter { $0 > STDERR_FILENO } }
+
+  /// In the order in which they came; each once, though it may have been copied.
+  static var sockets: [CInt] {
+    var known: Set<UInt> = []
+    return descriptors.filter { descriptor in
+      var status = stat()
+      fstat(descriptor, &status)
+      return status.st_mode & S_IFMT == S_IFSOCK && known.insert(status.st_ino).inserted
+    }
   }
 
-  private static func isQueue(_ descriptor: CInt) -> Bool {
+  static func isQueue(_ descriptor: CInt) -> Bool {
     var attributes = mq_attr()
     return mq_getattr(descriptor, &attributes) == 0
   }
 
   /// The queues that this process has sent to.
-  private static var systemVQueues: [CInt] {
-    guard let file = fopen("/proc/sysvipc/msg", "r") else { return [] }
-    defer { fclose(file) }
-    var queues: [CInt] = []
-    var line = [CChar](repeating: 0, count: 256)
-    while fgets(&line, CInt(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      let fields = text.split(separator: " ").map { CInt($0) }
-      if fields.count > 5, fields[5] == getpid(), let queue = fields[1] { queues.append(queue) }
+  static var systemVQueues: [CInt] {
+    QueueEntry.all.filter { $0.lastSender == getpid() }.map(\.id)
+  }
+}
+
+/// A System V queue, as `/proc/sysvipc/msg` has it.
+package struct QueueEntry {
+  package let id: CInt
+  let messages: CInt
+  package let lastSender: CInt
+  /// Of one that waited for a message, its thread.
+  package let lastReceiver: CInt
+
+  package static var all: [QueueEntry] {
+    lines(of: "/proc/sysvipc/msg").compactMap { line in
+      let fields = line.split(separator: " ").compactMap { CInt($0) }
+      guard fields.count > 6 else { return nil }
+      return QueueEntry(id: fields[1], messages: fields[4], lastSender: fields[5], lastReceiver: fields[6])
     }
-    return queues
   }
 }

@@ -12,7 +12,7 @@ package final class MarkBoard: Sendable {
   /// How many workers there may be in all, one after the other.
   package static let mostWorkers = 16384
   private static let head = 64
-  private static let perWorker = 16
+  private static let perWorker = 24
   private static let perCall = 24
 
   private let mapping: Mapping
@@ -54,9 +54,18 @@ package final class MarkBoard: Sendable {
   /// - Returns: which attempt it is, from 1.
   package func begin(_ call: Int, slot: Int) -> Int {
     store(call + 1, at: Self.place(worker: slot) + 8)
+    return begin(call)
+  }
+
+  /// The same, of what is no worker's call.
+  @discardableResult
+  package func begin(_ call: Int) -> Int {
     store(Int(getpid()), at: place(call: call) + 16)
     return add(1, at: place(call: call))
   }
+
+  /// The worker is about to die of itself.
+  package func noteDeath(slot: Int) { store(1, at: Self.place(worker: slot) + 16) }
 
   package func end(_ call: Int, slot: Int) {
     _ = add(1, at: place(call: call) + 8)
@@ -67,6 +76,11 @@ package final class MarkBoard: Sendable {
 
   /// How many workers there have been.
   package var workers: Int { min(load(at: 0), Self.mostWorkers) }
+  package var processes: Set<CInt> { Set((0..<workers).map { process(ofWorker: $0) }) }
+  /// The processes that have died of themselves.
+  package var ownDeaths: Set<CInt> {
+    Set((0..<workers).filter { load(at: Self.place(worker: $0) + 16) > 0 }.map { process(ofWorker: $0) })
+  }
   /// 0 before the worker has said.
   package func process(ofWorker slot: Int) -> CInt { CInt(truncatingIfNeeded: load(at: Self.place(worker: slot))) }
   /// The call that the worker is at; for a dead one, that it was at when it died.

@@ -5,6 +5,8 @@ public import Workers
 /// When it happens.
 public enum Stage: String, Codable, CaseIterable, Sendable {
   case decoding, running, encoding, halfWay, idle, starting, shuttingDown
+  /// Half-way through an argument, as ``halfWay`` is through a result.
+  case halfArgument
 }
 
 /// Goes off in the worker when it is decoded, or encoded.
@@ -43,6 +45,8 @@ public distributed actor Mortal: WorkerActor {
   public init(actorSystem: WorkerSystem) { self.actorSystem = actorSystem }
 
   public static func workerDidStart() throws {
+    // A place on the board, so that it is known who there was.
+    _ = MarkBoard.slot
     if let way = getenv(startVariable).flatMap({ Way(rawValue: String(cString: $0)) }) { try way.happen() }
   }
 
@@ -61,6 +65,14 @@ public distributed actor Mortal: WorkerActor {
     // Bytes alone would not go by the channel.
     return [[UInt8](repeating: 7, count: Self.halfWaySize)]
   }
+
+  /// Goes off when a part of the next call has come.
+  public distributed func turnDeaf(_ way: Way) -> Int32 {
+    Deafness.plan(way)
+    return getpid()
+  }
+
+  public distributed func take(bytes: [[UInt8]]) -> Int32 { getpid() }
 
   /// Goes off when no call runs any more.
   public distributed func later(_ way: Way) -> Int32 {

@@ -7,14 +7,34 @@ package func openDescriptors() -> [Int] {
   return numbers
 }
 
+/// The lines of a file of `/proc`.
+package func lines(of path: String) -> [String] {
+  guard let file = fopen(path, "r") else { return [] }
+  defer { fclose(file) }
+  var line = [CChar](repeating: 0, count: 512)
+  var lines: [String] = []
+  while fgets(&line, CInt(line.count), file) != nil {
+    lines.append(String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
+  }
+  return lines
+}
+
+/// What is in a folder, but for hidden entries.
+package func names(in folder: String) -> [String] {
+  guard let directory = opendir(folder) else { return [] }
+  defer { closedir(directory) }
+  var names: [String] = []
+  while let entry = readdir(directory) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    if !name.hasPrefix(".") { names.append(name) }
+  }
+  return names
+}
+
 /// The blocked, ignored and caught signals, as bits. Those above 31 are glibc's affair.
 func signalState() -> String {
-  guard let file = fopen("/proc/self/status", "r") else { return "" }
-  defer { fclose(file) }
-  var line = [CChar](repeating: 0, count: 256)
   var state: [String] = []
-  while fgets(&line, CInt(line.count), file) != nil {
-    let text = line.withUnsafeBufferPointer { String(cString: $0.baseAddress ?? UnsafePointer(strdup(""))) }
+  for text in lines(of: "/proc/self/status") {
     if text.hasPrefix("SigBlk") || text.hasPrefix("SigIgn") || text.hasPrefix("SigCgt") {
       let words = text.split(whereSeparator: \.isWhitespace)
       let bits = words.last.flatMap { UInt64($0, radix: 16) } ?? 0

@@ -31,7 +31,10 @@ public distributed actor Victim: WorkerActor {
     let attempt = board.begin(call, slot: MarkBoard.slot)
     // The longer ones wait, so that most workers are in a call at any time.
     if microseconds < 100 { Self.spin(microseconds) } else { usleep(UInt32(microseconds)) }
-    if attempt == 1 { fate?.happen() }
+    if attempt == 1, let fate {
+      board.noteDeath(slot: MarkBoard.slot)
+      fate.happen()
+    }
     board.end(call, slot: MarkBoard.slot)
     return Self.answer(to: call)
   }

@@ -17,7 +17,9 @@ public enum Way: String, Codable, CaseIterable, Sendable {
   case memory
   case throwing = "throw"
 
+  /// Marks that it has come to this, and does it.
   package func happen() throws {
+    MarkBoard.ofWorker?.note(.wentOff)
     switch self {
     case .segmentationFault: raise(SIGSEGV)
     case .abort: Glibc.abort()

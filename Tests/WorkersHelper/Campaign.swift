@@ -37,45 +37,52 @@ struct Campaign {
 
   /// What each call is to be: half of the deaths are their own doing.
   struct Plan: Sendable {
-    var microseconds: [Int] = []
-    var fates: [Fate?] = []
+    private var planned: [Int] = []
+    private var fates: [Fate?] = []
 
     init(_ campaign: Campaign) {
       var random = SeededGenerator(seed: campaign.seed)
       fates = Array(repeating: nil, count: campaign.calls)
-      microseconds = (0..<campaign.calls).map { call in
+      planned = (0..<campaign.calls).map { call in
         call % 4 == 0 ? Int.random(in: 500..<3000, using: &random) : Int.random(in: 0..<100, using: &random)
       }
       for call in (0..<campaign.calls).shuffled(using: &random).prefix(campaign.kills / 2) {
         fates[call] = Fate.allCases.randomElement(using: &random)
       }
     }
+
+    // Beyond the plan are calls that are made for there to be some while the last kills are done.
+    func microseconds(_ call: Int) -> Int { call < planned.count ? planned[call] : 1000 }
+    func fate(_ call: Int) -> Fate? { call < fates.count ? fates[call] : nil }
   }
 
   func run() async throws {
     say("seed \(seed)")
+    var workers: Set<CInt> = []
     Footprint.leadSession()
     try await warmUp()
     let before = Footprint.settled()
     let start = ContinuousClock.now
     var violations: [String] = []
     do {
-      let board = try MarkBoard(calls: calls)
-      let plan = Plan(self)
       let progress = CampaignProgress(calls: calls)
+      let board = try MarkBoard(calls: progress.most)
+      let plan = Plan(self)
       let killer = CampaignKiller(self, plan, board, progress)
       let watch = progress.watch(board)
       try await withWorkerPool(of: Victim.self, configuration: configuration(board)) { pool in
         killer.start()
-        await submit(to: pool, plan, progress)
+        await submit(to: pool, plan, progress, killer)
         killer.finish()
       }
       watch.store(true, ordering: .relaxed)
-      violations = CampaignVerdict(self, plan, board, progress, killer).violations()
-      let duration = ContinuousClock.now - start
-      say("\(mechanism) \(calls) calls, \(killer.summary), \(progress.summary), \(duration)")
+      let verdict = CampaignVerdict(self, plan, board, progress, killer)
+      violations = verdict.violations()
+      workers = board.processes
+      let how = isRepeating ? "repeatable calls" : "calls"
+      say("\(mechanism): \(progress.done) \(how), \(verdict.summary), \(ContinuousClock.now - start)")
     }
-    violations += before.left().map { "left: \($0)" }
+    violations += before.left(of: workers).map { "left: \($0)" }
     for violation in violations.prefix(20) { say("violation: \(violation)") }
     say(violations.isEmpty ? "ok" : "\(violations.count) violations")
     exit(violations.isEmpty ? 0 : 1)
@@ -97,12 +104,14 @@ struct Campaign {
     return configuration
   }
 
-  private func submit(to pool: WorkerPool<Victim>, _ plan: Plan, _ progress: CampaignProgress) async {
+  private func submit(
+    to pool: WorkerPool<Victim>, _ plan: Plan, _ progress: CampaignProgress, _ killer: CampaignKiller
+  ) async {
     let options = CallOptions(isRepeatable: isRepeating)
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<24 {
         group.addTask {
-          while let call = progress.next() {
+          while let call = progress.next(isMoreWanted: !killer.isDone) {
             progress.finish(call, await Self.outcome(of: call, plan, pool, options))
           }
         }
@@ -116,7 +125,7 @@ struct Campaign {
     do {
       return .value(
         try await pool.run(options: options) {
-          try await $0.work(call, microseconds: plan.microseconds[call], fate: plan.fates[call])
+          try await $0.work(call, microseconds: plan.microseconds(call), fate: plan.fate(call))
         })
     } catch let crash as WorkerCrash {
       return .crash(crash.processID)

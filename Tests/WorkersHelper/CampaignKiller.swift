@@ -11,7 +11,8 @@ final class CampaignKiller: Sendable {
     var running: Set<CInt> = []
     var idle: Set<CInt> = []
     var forkServers = 0
-    var isDone = false
+    /// Who have not killed all that they are to kill.
+    var atWork = 0
 
     var processes: Set<CInt> { running.union(idle) }
   }
@@ -27,24 +28,24 @@ final class CampaignKiller: Sendable {
   }
 
   var kills: Kills { state.withLock { $0 } }
-
-  var summary: String {
-    let kills = kills
-    return
-      "killed \(kills.running.count) running and \(kills.idle.count) idle workers, \(kills.forkServers) fork servers"
-  }
+  var isDone: Bool { state.withLock { $0.atWork == 0 } }
 
   func start() {
+    begin(killWorkers)
+    begin(killForkServers)
+  }
+
+  private func begin(_ work: @escaping @Sendable () -> Void) {
+    state.withLock { $0.atWork += 1 }
     startThread { [self] in
-      killWorkers()
-      state.withLock { $0.isDone = true }
+      work()
+      state.withLock { $0.atWork -= 1 }
     }
-    if campaign.forkServerKills > 0 { startThread { [self] in killForkServers() } }
   }
 
   /// Waits for the last kill's result.
   func finish() {
-    while !state.withLock({ $0.isDone }) { usleep(1000) }
+    while !isDone { usleep(1000) }
   }
 
   /// The calls' progress sets the pace, so that the kills are spread over all of them.
@@ -54,18 +55,19 @@ final class CampaignKiller: Sendable {
     for number in 0..<wanted {
       let due = campaign.calls * number / wanted
       while progress.done < due { usleep(50) }
-      if progress.isOver { return }
       let isToRun = Int.random(in: 0..<4, using: &random) > 0
-      for _ in 0..<1000 where !progress.isOver { if killOne(running: isToRun, &random) { break } }
+      while progress.isTimeForMore, !killOne(running: isToRun, &random) { usleep(100) }
+    }
+    // A worker that was to die of itself may have been killed before.
+    while !progress.isPlanDone { usleep(1000) }
+    while progress.isTimeForMore, board.ownDeaths.union(kills.processes).count < campaign.kills {
+      if !killOne(running: true, &random) { usleep(100) }
     }
   }
 
   /// - Returns: whether one was killed.
   private func killOne(running: Bool, _ random: inout SeededGenerator) -> Bool {
-    guard let slot = running ? busySlot(&random) : recentSlots.randomElement(using: &random) else {
-      usleep(200)
-      return false
-    }
+    guard let slot = running ? busySlot(&random) : recentSlots.randomElement(using: &random) else { return false }
     let process = board.process(ofWorker: slot)
     guard process > 0 else { return false }
     // From here on the number means this process, or none.
@@ -88,7 +90,7 @@ final class CampaignKiller: Sendable {
   /// A worker that is in one of the longer calls; the dead seem to be in one for ever.
   private func busySlot(_ random: inout SeededGenerator) -> Int? {
     let busy = recentSlots.filter { slot in
-      guard let call = board.call(ofWorker: slot), plan.microseconds[call] >= 500 else { return false }
+      guard let call = board.call(ofWorker: slot), plan.microseconds(call) >= 500 else { return false }
       return kill(board.process(ofWorker: slot), 0) == 0
     }
     return busy.randomElement(using: &random)
@@ -100,13 +102,16 @@ final class CampaignKiller: Sendable {
   }
 
   private func killForkServers() {
+    var last: CInt?
     for number in 0..<campaign.forkServerKills {
       let due = campaign.calls * number / campaign.forkServerKills
       while progress.done < due { usleep(100) }
-      let end = ContinuousClock.now + .seconds(10)
-      while !progress.isOver, ContinuousClock.now < end {
-        guard let server = Footprint.forkServers().first else { continue }
+      // The one killed last may be there for a moment yet; the next has to be back.
+      while progress.isTimeForMore {
+        usleep(500)
+        guard let server = Footprint.forkServers().first(where: { $0 != last }) else { continue }
         kill(server, SIGKILL)
+        last = server
         state.withLock { $0.forkServers += 1 }
         break
       }

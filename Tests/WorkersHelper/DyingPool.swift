@@ -5,19 +5,25 @@ import Synchronization
 import WorkerPrograms
 import Workers
 
-/// A pool whose parent is to be killed: `pool-dying MECHANISM [-forked-since] [-fork-server-died] STATE...`, a worker for
-/// each state.
+/// A pool whose parent is to be killed: `pool-dying MECHANISM [-forked-since] [-fork-server-died] [-size=BYTES]
+/// STATE...`, a worker for each state.
 struct DyingPool {
   private let mechanism: Mechanism
   private let options: [String]
   private let states: [String]
+  /// Of the messages that are to be under way. In a debug build encoding takes long.
+  private let size: Int
 
   init(_ arguments: [String]) throws {
     guard let mechanism = arguments.first.flatMap({ Mechanism(rawValue: $0) }) else { throw Campaign.Unusable() }
     self.mechanism = mechanism
     options = arguments.filter { $0.hasPrefix("-") }
     states = arguments.dropFirst().filter { !$0.hasPrefix("-") }
+    size = options.first { $0.hasPrefix("-size=") }.flatMap { Int($0.dropFirst("-size=".count)) } ?? 64 << 20
   }
+
+  /// What keeps this process busy.
+  private static let halves = ["half-result", "half-argument"]
 
   func run() async throws {
     var configuration = WorkerPoolConfiguration(count: states.count, mechanism: mechanism)
@@ -27,15 +33,19 @@ struct DyingPool {
     let begun = Counter()
     await waitForWorkers()
     // What runs holds its worker; idle ones are what is left. What keeps this process busy comes last.
-    for state in states where !["idle", "half-result", "half-argument"].contains(state) { start(state, pool, begun) }
-    await wait(for: begun, states.count { !["idle", "half-result", "half-argument"].contains($0) })
+    let running = states.filter { $0 != "idle" && !Self.halves.contains($0) }
+    for state in running { start(state, pool, begun) }
+    await wait(for: begun, running.count)
     if states.contains("half-result") {
-      let before = begun.value
-      start("half-result", pool, begun)
-      await wait(for: begun, before + 1)
+      giveHalf(pool, begun)
+      await wait(for: begun, running.count + 1)
     }
     if states.contains("idle") { _ = try await pool.run { try await $0.process() } }
-    if states.contains("half-argument") { start("half-argument", pool, begun) }
+    if states.contains("half-argument") {
+      takeHalf(pool)
+      // From here on it is sent.
+      await wait("an argument was encoded") { ManyBytes.encodingCount > 0 }
+    }
     if options.contains("-fork-server-died") {
       for server in Footprint.forkServers() { kill(server, SIGKILL) }
       usleep(200_000)
@@ -55,31 +65,44 @@ struct DyingPool {
 
   /// They start one after the other, and the first calls need not all of them.
   private func waitForWorkers() async {
-    let end = ContinuousClock.now + .seconds(40)
-    while Footprint.descendants().count(where: { $0.contains("(worker ") }) < states.count, ContinuousClock.now < end {
-      try? await Task.sleep(for: .milliseconds(5))
+    await wait("all workers have started") {
+      Footprint.descendants().count { $0.contains("(worker ") } >= states.count
     }
   }
 
   private func wait(for begun: Counter, _ expected: Int) async {
+    await wait("\(expected) calls have begun") { begun.value >= expected }
+  }
+
+  private func wait(_ what: String, until isThere: () -> Bool) async {
     let end = ContinuousClock.now + .seconds(40)
-    while begun.value < expected, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(1)) }
-    if begun.value < expected { say("no more than \(begun.value) calls have begun") }
+    while !isThere() {
+      if ContinuousClock.now > end { return say("never: \(what)") }
+      try? await Task.sleep(for: .milliseconds(1))
+    }
   }
 
   private func start(_ state: String, _ pool: WorkerPool<Lingering>, _ begun: Counter) {
     Task.detached {
-      if state == "half-argument" {
-        let text = String(repeating: "x", count: Lingering.largeSize / 2)
-        while true { _ = try await pool.run { try await $0.count(text) } }
-      }
+      _ = try await pool.run(reports: CInt.self, onReport: { _ in begun.increment() }) { try await $0.linger(state) }
+    }
+  }
+
+  private func giveHalf(_ pool: WorkerPool<Lingering>, _ begun: Counter) {
+    let size = size
+    Task.detached {
       let note: @Sendable (CInt) -> Void = { _ in
         begun.increment()
         // From here on nobody reads what the worker sends.
-        if state == "half-result" { while true { pause() } }
+        while true { pause() }
       }
-      _ = try await pool.run(reports: CInt.self, onReport: note) { try await $0.linger(state) }
+      _ = try await pool.run(reports: CInt.self, onReport: note) { try await $0.give(size) }
     }
+  }
+
+  private func takeHalf(_ pool: WorkerPool<Lingering>) {
+    let bytes = ManyBytes(size)
+    Task.detached { while true { _ = try await pool.run { try await $0.count(bytes) } } }
   }
 }
 

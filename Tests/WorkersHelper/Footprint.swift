@@ -1,10 +1,12 @@
 import Glibc
+import WorkerPrograms
 
 /// What this process and its descendants have at a moment, for comparing with what they have later.
 struct Footprint {
   var descriptors: [String]
   var threads: Int
   var processes: [String]
+  var objects: [String]
 
   /// Has this process lead a session, so that its descendants are known by it whoever their parents are by then.
   static func leadSession() {
@@ -13,17 +15,48 @@ struct Footprint {
     if setsid() == -1, getsid(0) != getpid() { say("no session of its own: \(errno)") }
   }
 
-  static func now() -> Footprint {
-    let descriptors = names(in: "/proc/self/fd").compactMap { name -> String? in
-      var target = [CChar](repeating: 0, count: 256)
-      // The directory that is being read is gone by now.
-      guard readlink("/proc/self/fd/\(name)", &target, 255) > 0 else { return nil }
-      let path = String(decoding: target.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      // The runtime's: a queue of libdispatch's has made it whenever it came to that.
-      return path == "anon_inode:[timerfd]" ? nil : path
-    }
+  /// - Parameter workers: the processes there have been.
+  static func now(of workers: Set<CInt> = []) -> Footprint {
+    // The runtime's: a queue of libdispatch's has made it whenever it came to that.
+    let descriptors = names(in: "/proc/self/fd").compactMap(target).filter { $0 != "anon_inode:[timerfd]" }
     return Footprint(
-      descriptors: descriptors.sorted(), threads: names(in: "/proc/self/task").count, processes: descendants())
+      descriptors: descriptors.sorted(), threads: names(in: "/proc/self/task").count, processes: descendants(),
+      objects: mappings + objectNames + systemVObjects(of: workers.union([getpid()])))
+  }
+
+  /// What a descriptor leads to; `nil` where there is none any more, as of a directory that was being read.
+  static func target(ofDescriptor name: String) -> String? {
+    var target = [CChar](repeating: 0, count: 256)
+    guard readlink("/proc/self/fd/\(name)", &target, 255) > 0 else { return nil }
+    return String(decoding: target.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// The library's memory that this process has mapped.
+  private static var mappings: [String] {
+    lines(of: "/proc/self/maps").compactMap { line in
+      guard line.contains("interprocess-") || line.contains("/SYSV") else { return nil }
+      return line.split(separator: " ", maxSplits: 5).last.map { "mapped \($0)" }
+    }
+  }
+
+  /// What the library has by a name, which it takes away at once: other tests have names of their own there.
+  private static var objectNames: [String] {
+    ["/dev/shm", "/dev/mqueue"].flatMap { folder in
+      names(in: folder).filter { $0.hasPrefix("interprocess-") && !$0.hasPrefix("interprocess-test-") }
+        .map { "\(folder)/\($0)" }
+    }
+  }
+
+  /// System V segments and queues that one of the processes has made or used. Other tests have theirs.
+  private static func systemVObjects(of processes: Set<CInt>) -> [String] {
+    let processes = processes.union(names(in: "/proc/self/task").compactMap { CInt($0) })
+    let queues = QueueEntry.all.filter { processes.contains($0.lastSender) || processes.contains($0.lastReceiver) }
+    let segments = lines(of: "/proc/sysvipc/shm").compactMap { line -> CInt? in
+      let fields = line.split(separator: " ").map { CInt($0) }
+      guard fields.count > 5, let maker = fields[4], let user = fields[5] else { return nil }
+      return processes.contains(maker) || processes.contains(user) ? fields[1] : nil
+    }
+    return queues.map { "queue \($0.id)" } + segments.map { "segment \($0)" }
   }
 
   /// The least there is within a moment: what has just been closed may take one to go.
@@ -39,19 +72,26 @@ struct Footprint {
   }
 
   /// What there is now and was not before; waits a while for it to go.
-  func left(within duration: Duration = .seconds(5)) -> [String] {
+  ///
+  /// - Parameter workers: the processes there have been.
+  func left(of workers: Set<CInt> = [], within duration: Duration = .seconds(10)) -> [String] {
     let end = ContinuousClock.now + duration
     while true {
-      let now = Footprint.now()
-      var left: [String] = now.processes
+      let now = Footprint.now(of: workers)
+      var left = now.processes + Self.new(in: now.objects, since: objects)
       if now.descriptors.count > descriptors.count {
-        var new = now.descriptors
-        for old in descriptors { if let index = new.firstIndex(of: old) { new.remove(at: index) } }
+        let new = Self.new(in: now.descriptors, since: descriptors)
         left.append("\(now.descriptors.count - descriptors.count) descriptors, of \(new)")
       }
       if now.threads > threads { left.append("threads \(threads) -> \(now.threads)") }
       if left.isEmpty || ContinuousClock.now > end { return left }
       usleep(1000)
+    }
+  }
+
+  private static func new(in things: [String], since old: [String]) -> [String] {
+    old.reduce(into: things) { new, thing in
+      if let index = new.firstIndex(of: thing) { new.remove(at: index) }
     }
   }
 
@@ -79,16 +119,5 @@ struct Footprint {
     var line = [CChar](repeating: 0, count: 80)
     guard fgets(&line, CInt(line.count), file) != nil else { return "" }
     return String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  private static func names(in folder: String) -> [String] {
-    guard let directory = opendir(folder) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if !name.hasPrefix(".") { names.append(name) }
-    }
-    return names
   }
 }

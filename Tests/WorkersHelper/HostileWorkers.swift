@@ -24,22 +24,26 @@ struct HostileWorkers {
     Footprint.leadSession()
     if only == nil { say("seed \(seed)") }
     let watchdog = Watchdog(seconds: 60)
-    var configuration = WorkerPoolConfiguration(count: 2, mechanism: mechanism)
-    configuration.restartIntensity = nil
-    configuration.gracePeriod = .milliseconds(100)
-    configuration.maximumAttempts = 20
-    let memory = Self.residentBytes
-    try await withWorkerPool(of: Hostile.self, configuration: configuration) { pool in
-      try await check(pool)
+    let memory = OwnMemory.peak
+    try await withWorkerPool(of: Hostile.self, configuration: Self.configuration(mechanism)) { pool in
+      try await Self.check(pool)
       if let only { say("outcome: \(await attack(pool, [only], seed, deadline: nil, thenEnds: false))") }
       if only == nil { try await fuzz(pool, watchdog) }
-      for _ in 0..<4 { try await check(pool) }
+      for _ in 0..<4 { try await Self.check(pool) }
     }
-    let more = (Self.residentBytes - memory) >> 20
+    let more = (OwnMemory.peak - memory) >> 20
     say(more < 128 ? "memory bounded" : "\(more) MB more memory")
     let left = Footprint.descendants()
     say(left.isEmpty ? "ended" : "\(left)")
     exit(0)
+  }
+
+  static func configuration(_ mechanism: Mechanism) -> WorkerPoolConfiguration {
+    var configuration = WorkerPoolConfiguration(count: 2, mechanism: mechanism)
+    configuration.restartIntensity = nil
+    configuration.gracePeriod = .milliseconds(100)
+    configuration.maximumAttempts = 20
+    return configuration
   }
 
   private func fuzz(_ pool: WorkerPool<Hostile>, _ watchdog: Watchdog) async throws {
@@ -54,7 +58,7 @@ struct HostileWorkers {
       let outcome = await attack(pool, how, seed, deadline: .milliseconds(200), thenEnds: Bool.random(using: &random))
       tally[String(outcome.prefix { $0 != " " }), default: 0] += 1
       watchdog.pet("after round \(round): \(how), which came to \(outcome)")
-      try await check(pool)
+      try await Self.check(pool)
     }
     say("\(mechanism) \(rounds) rounds: \(tally.sorted { $0.key < $1.key })")
   }
@@ -63,11 +67,16 @@ struct HostileWorkers {
   private func attack(
     _ pool: WorkerPool<Hostile>, _ how: [Hostility], _ seed: UInt64, deadline: Duration?, thenEnds: Bool
   ) async -> String {
-    do {
-      let value = try await pool.run(options: .init(deadline: deadline)) {
+    await Self.described {
+      try await pool.run(options: .init(deadline: deadline)) {
         try await $0.attack(how, seed: seed, thenEnds: thenEnds)
       }
-      return "value \(value)"
+    }
+  }
+
+  static func described<Value>(_ call: () async throws -> Value) async -> String {
+    do {
+      return "value \(try await call())"
     } catch let crash as WorkerCrash {
       return "crash \(crash)"
     } catch {
@@ -76,22 +85,29 @@ struct HostileWorkers {
   }
 
   /// What is asked for in good faith comes right, though by another worker perhaps.
-  private func check(_ pool: WorkerPool<Hostile>) async throws {
+  static func check(_ pool: WorkerPool<Hostile>) async throws {
     let double = try await pool.run(options: .init(isRepeatable: true)) { try await $0.double(21) }
     guard double == 42 else { throw Wrong(answer: double) }
   }
 
   struct Wrong: Error { let answer: Int }
+}
 
-  private static var residentBytes: Int {
-    guard let file = fopen("/proc/self/status", "r") else { return 0 }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    while fgets(&line, CInt(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      if text.hasPrefix("VmHWM:") { return (Int(text.filter(\.isNumber)) ?? 0) << 10 }
-    }
-    return 0
+/// What this process has of the machine's memory, in bytes.
+enum OwnMemory {
+  static var now: Int { field("VmRSS:") }
+  static var peak: Int { field("VmHWM:") }
+
+  /// From here on the peak is a new one.
+  static func forgetPeak() {
+    guard let file = fopen("/proc/self/clear_refs", "w") else { return }
+    fputs("5", file)
+    fclose(file)
+  }
+
+  private static func field(_ name: String) -> Int {
+    let line = lines(of: "/proc/self/status").first { $0.hasPrefix(name) } ?? ""
+    return (Int(line.filter(\.isNumber)) ?? 0) << 10
   }
 }
 

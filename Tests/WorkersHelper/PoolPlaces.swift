@@ -22,20 +22,42 @@ struct PoolPlaces {
     case "closed-input": close(STDIN_FILENO)
     case "replaced": _ = readLine()  // The test has replaced the program's file by now.
     case "few-descriptors", "too-few-descriptors":
+      // Whoever runs the tests may leave some of its own.
+      for descriptor in STDERR_FILENO + 1..<1024 { close(descriptor) }
       var limit = rlimit(rlim_cur: 64, rlim_max: 64)
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     case "full-shm": fillSharedMemory()
     case "nested": return try await nested()
     default: break
     }
-    let configuration = WorkerPoolConfiguration(count: place == "too-few-descriptors" ? 30 : 3, mechanism: mechanism)
     try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
       if place == "chdir" { chdir("/etc") }
+      if place.hasSuffix("few-descriptors") { say("\(try await held(configuration.count, of: pool).count) at once") }
       try await call(pool)
       if place == "chdir" { try await call(pool) }
     }
     say("ended")
     exit(0)
+  }
+
+  private var configuration: WorkerPoolConfiguration {
+    var configuration = WorkerPoolConfiguration(count: 3, mechanism: mechanism)
+    // 15 descriptors for the pool and 9 for each of five workers, or one more.
+    if place == "few-descriptors" { configuration.count = 5 }
+    if place == "too-few-descriptors" {
+      configuration.count = 6
+      configuration.restartIntensity = .init(deaths: 3, within: .seconds(60))
+    }
+    return configuration
+  }
+
+  /// The processes of so many workers, which are there at the same time.
+  private func held(_ count: Int, of pool: WorkerPool<Subject>) async throws -> Set<Int32> {
+    if count == 0 { return [] }
+    return try await pool.withWorker { worker in
+      let process = try await worker.process()
+      return try await held(count - 1, of: pool).union([process])
+    }
   }
 
   private func call(_ pool: WorkerPool<Subject>) async throws {

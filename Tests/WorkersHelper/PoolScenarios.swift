@@ -19,6 +19,8 @@ func poolScenario(_ arguments: [String]) throws {
       case "campaign": try await Campaign(Array(arguments.dropFirst())).run()
       case "matrix": try await Matrix(Array(arguments.dropFirst())).run()
       case "hostile": try await HostileWorkers(Array(arguments.dropFirst())).run()
+      case "claims": try await HostileClaims(Array(arguments.dropFirst())).run()
+      case "output": try await PoolOutput(Array(arguments.dropFirst())).run()
       case "pool-dying": try await DyingPool(Array(arguments.dropFirst())).run()
       case "calls": try await PoolPlaces(Array(arguments.dropFirst())).run()
       default: throw Campaign.Unusable()

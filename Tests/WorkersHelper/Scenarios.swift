@@ -37,7 +37,7 @@ func scenario(_ arguments: [String]) throws {
   case "starting": try starting(arguments)
   case "pool": try pool()
   case "large": try large()
-  case "campaign", "matrix", "hostile", "pool-dying", "calls": try poolScenario(arguments)
+  case "campaign", "matrix", "hostile", "claims", "pool-dying", "calls", "output": try poolScenario(arguments)
   default: say("unknown scenario")
   }
 }

@@ -7,9 +7,14 @@ import WorkerPrograms
 @Suite("A hostile worker", .blocking)
 struct HostileWorkerTests {
   private func facts(_ arguments: String...) throws -> [String] {
-    let command = try Command.run(Package.program("workers-helper"), ["hostile"] + arguments, timeout: .seconds(120))
+    let lines = try lines(["hostile"] + arguments)
+    #expect(lines.contains("memory bounded"), "\(lines)")
+    return lines
+  }
+
+  private func lines(_ arguments: [String]) throws -> [String] {
+    let command = try Command.run(Package.program("workers-helper"), arguments, timeout: .seconds(120))
     #expect(command.exitCode == 0 && command.lines.last == "ended", "\(command.output) \(command.errors)")
-    #expect(command.lines.contains("memory bounded"), "\(command.output)")
     return command.lines
   }
 
@@ -55,6 +60,33 @@ struct HostileWorkerTests {
   func closedChannel(_ mechanism: Mechanism) throws {
     let facts = try facts(mechanism.rawValue, Hostility.closedChannel.rawValue)
     #expect(facts.contains { $0.hasPrefix("outcome: crash ") }, "\(facts)")
+  }
+
+  @Test(
+    "that claims a giant length costs its call, whose error says so, and no memory; the next is answered", .queues(4),
+    arguments: WorkerPoolTests.mechanisms)
+  func claims(_ mechanism: Mechanism) throws {
+    let lines = try lines(["claims", mechanism.rawValue])
+    let claims = Claim.all(over: mechanism)
+    #expect(!claims.isEmpty)
+    for claim in claims {
+      let line = lines.first { $0.hasPrefix("\(claim): ") } ?? ""
+      let (kind, text) = Self.error(of: claim)
+      #expect(line.hasPrefix("\(claim): \(kind)") && line.contains(text), "\(claim): \(lines)")
+    }
+    #expect(!lines.contains { $0.hasSuffix(" MB") }, "memory was taken for what was claimed: \(lines)")
+  }
+
+  /// What its call's caller gets: the kind of error, and what that says.
+  private static func error(of claim: Claim) -> (kind: String, text: String) {
+    switch claim.place {
+    // What does not decode is its caller's affair; else the worker is dropped.
+    case .numbers, .texts: ("DecodingError", "claims \(claim.size) elements, and has no room for them")
+    case .text: ("DecodingError", "a string claims \(claim.size) bytes, and 4 are there")
+    case .bytes: ("DecodingError", "a string claims \(claim.size) bytes, and 3 are there")
+    case .errorText, .failures: ("Malformed", "the other side sent what is no message of a worker pool")
+    default: ("crash ", "as it sent what is no message of a worker")
+    }
   }
 
   @Test(
