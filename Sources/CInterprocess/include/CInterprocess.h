@@ -200,6 +200,9 @@ static inline void ci_spin_pause(void) {
 #endif
 }
 
+// Has a processor fetch a cache line that it will read soon; the address may be any.
+static inline void ci_prefetch(const void *place) { __builtin_prefetch(place, 0, 3); }
+
 // Directories and signals.
 char *ci_mkdtemp(char *pattern);
 int ci_mkostemp(char *pattern);

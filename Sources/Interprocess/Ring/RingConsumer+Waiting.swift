@@ -36,7 +36,7 @@ extension RingConsumer {
   mutating func waitForMessage(by deadline: Deadline) throws(InterprocessError) -> Bool {
     while try tryNextByteCount() == nil {
       if hasEnded { return false }
-      try link.waitForChange(from: seen, by: deadline, "RingConsumer.receive")
+      try link.waitForChange(from: seen, by: deadline, for: nextRecord, "RingConsumer.receive")
     }
     return true
   }
@@ -98,7 +98,7 @@ extension RingConsumer {
     try Task.checkCancellation()
     while try tryNextByteCount() == nil {
       if hasEnded { return false }
-      try await link.suspend(from: seen, by: deadline, "RingConsumer.receive")
+      try await link.suspend(from: seen, by: deadline, for: nextRecord, "RingConsumer.receive")
     }
     return true
   }

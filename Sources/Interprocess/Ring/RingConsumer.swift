@@ -260,6 +260,9 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
       remedy: "the message has \(byteCount) bytes, and there is room for \(free)")
   }
 
+  /// Where the next record begins.
+  var nextRecord: UnsafeRawPointer { UnsafeRawPointer(place.records + place.offset(of: head)) }
+
   /// What the consumer has seen of the producer: when that changes, there are messages.
   var seen: UInt64 { tail }
 }

@@ -16,6 +16,8 @@ struct RingLink: ~Copyable {
   private var spin = RingSpin()
   private var waits: UInt8 = 0
 
+  private static let lineByteCount = 64
+
   /// Where the barrier is refused, a wake-up may be lost.
   private static let napWithoutBarrier = Duration.milliseconds(1)
 
@@ -82,16 +84,18 @@ extension RingLink {
   /// Returns when the peer's index is not `seen` any more, the peer has closed or died, or, rarely, for nothing. A look
   /// in vain comes before.
   ///
+  /// - Parameter record: what the peer writes before its index, if it is to be read then.
   /// - Throws: `Errno.timedOut`; `Errno.canceled`.
   @inline(never)
-  mutating func waitForChange(from seen: UInt64, by deadline: Deadline, _ call: StaticString) throws(InterprocessError)
-  {
+  mutating func waitForChange(
+    from seen: UInt64, by deadline: Deadline, for record: UnsafeRawPointer? = nil, _ call: StaticString
+  ) throws(InterprocessError) {
     try checkForCancellation(call)
     // Before any look: a hostile peer can have something change each time, and nothing come of it.
     if deadline.hasPassed { throw timedOut(call) }
     if hasChanged(from: seen) { return }
     let start = MonotonicTime.now
-    if spins(until: seen, from: start) { return }
+    if spins(until: seen, from: start, for: record) { return }
     while true {
       let isCertain = ask(for: RingSide.asleep)
       reach(.beforeLastLook)
@@ -123,13 +127,18 @@ extension RingLink {
   }
 
   /// Looks for a change for a while, if that is worth its while.
-  mutating func spins(until seen: UInt64, from start: Int64) -> Bool {
+  mutating func spins(until seen: UInt64, from start: Int64, for record: UnsafeRawPointer?) -> Bool {
     guard spin.begins(own: own, peer: peer) else { return false }
     repeat {
       for _ in 0..<RingSpin.looksAtOnce {
         if hasChanged(from: seen) {
           spin.paidOff()
           return true
+        }
+        // A short record's lines come together with the index's then, and not after it.
+        if let record {
+          ci_prefetch(record)
+          ci_prefetch(record + Self.lineByteCount)
         }
         ci_spin_pause()
       }
@@ -163,7 +172,7 @@ extension RingLink {
 
   /// Suspends until the bell rings, the deadline passes or the task is cancelled. A look in vain comes before.
   nonisolated(nonsending) mutating func suspend(
-    from seen: UInt64, by deadline: Deadline, _ call: StaticString
+    from seen: UInt64, by deadline: Deadline, for record: UnsafeRawPointer? = nil, _ call: StaticString
   ) async throws {
     try checkForCancellation(call)
     // Before any look, as above.
@@ -172,7 +181,7 @@ extension RingLink {
     // A hostile peer can have every wait end at once, for nothing: other tasks need this thread as well.
     waits &+= 1
     if waits % 16 == 0 { await Task.yield() }
-    if spins(until: seen, from: MonotonicTime.now) { return }
+    if spins(until: seen, from: MonotonicTime.now, for: record) { return }
     let start = MonotonicTime.now
     guard try armBell(from: seen, call) else { return }
     defer {

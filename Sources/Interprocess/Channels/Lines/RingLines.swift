@@ -222,7 +222,8 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
 
   nonisolated(nonsending) func waitForMessage(by deadline: Deadline) async throws {
     do {
-      try await consumer.link.suspend(from: consumer.seen, by: deadline, "Channel.receive")
+      try await consumer.link.suspend(
+        from: consumer.seen, by: deadline, for: consumer.nextRecord, "Channel.receive")
     } catch let error as InterprocessError {
       throw channelError(error)
     }
