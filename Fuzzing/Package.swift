@@ -5,6 +5,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
+  // As with the trait: Date and Data are among what is decoded.
+  .define("FoundationEssentials"),
   .unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"]),
 ]
 

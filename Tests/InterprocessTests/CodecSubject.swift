@@ -1,5 +1,9 @@
 import Interprocess
 
+#if FoundationEssentials
+  import FoundationEssentials
+#endif
+
 /// What the fuzzer runs: bytes are decoded as many types, and what can be decoded is encoded, decoded again and compared.
 enum CodecSubject {
   struct Shapes: Codable, Equatable {
@@ -37,6 +41,24 @@ enum CodecSubject {
     }
   }
 
+  #if FoundationEssentials
+    struct Upload: Codable, Equatable {
+      var date: Date?
+      var content: Data?
+      var dates: [Date]?
+      var pieces: [Data?]?
+      var next: [Upload]?
+    }
+
+    private static func runFoundation(_ bytes: [UInt8]) {
+      check(Date.self, bytes)
+      check(Data.self, bytes)
+      check([Date].self, bytes)
+      check([Data].self, bytes)
+      check(Upload.self, bytes)
+    }
+  #endif
+
   /// Traps where the codec breaks its word.
   static func run(_ bytes: [UInt8]) {
     // Nothing with a dictionary or a set: the order of their elements is nobody's promise.
@@ -58,6 +80,9 @@ enum CodecSubject {
     checkEqual(Numbered.self, bytes)
     checkEqual([String: Shapes].self, bytes) { $0.keys == $1.keys }
     checkEqual([Int: [Int]].self, bytes)
+    #if FoundationEssentials
+      runFoundation(bytes)
+    #endif
   }
 
   /// The bytes of the second encoding are those of the first, also where a number is not equal to itself.
