@@ -2,56 +2,71 @@ import Glibc
 import Interprocess
 import SystemPackage
 
-/// The sending side of a channel's first ring, in the hands of somebody hostile.
+/// One end's sides of a channel's rings, in the hands of somebody hostile.
 final class RingAttack {
+  private let mapping: Mapping
   private var producer: RingProducer?
-  /// The memory, which the mapping keeps.
-  private let file: MappedFile?
-  private let segment: SystemVSharedMemory?
-  private let memory: UnsafeMutableRawBufferPointer
+  private var consumer: RingConsumer?
+  /// Where the rings lie that this end sends and receives by; a mailbox has one.
+  private let sending: Int?
+  private let receiving: Int?
 
-  /// - Parameter id: of a System V segment.
-  init(_ end: borrowing ChannelEndpoint, id: CInt) throws {
-    let numbers = end.fileDescriptors.map(\.rawValue)
-    let bell = EventCounter(adopting: OwnedDescriptor(adopting: fcntl(numbers[2], F_DUPFD_CLOEXEC, 0)))
-    if end.mechanism == .systemVSharedMemory {
-      let segment = try SystemVSharedMemory(id: id)
-      producer = try RingProducer(attachingTo: segment.mapping, consumerBell: bell)
-      memory = segment.mapping.withUnsafeBytes { $0 }
-      self.segment = .some(segment)
-      file = nil
+  /// - Parameters:
+  ///   - numbers: the end's descriptors: first what it lives by, then a bell for each ring, last the memory.
+  ///   - ids: of a System V segment.
+  init(_ mechanism: Mechanism, isFirst: Bool, _ numbers: [CInt], _ ids: [CInt]) throws {
+    if mechanism == .systemVSharedMemory {
+      mapping = try SystemVSharedMemory(id: ids[0]).takeMapping()
     } else {
-      let file = try MappedFile(opening: FilePath("/proc/self/fd/\(numbers[numbers.count - 1])"))
-      producer = try RingProducer(attachingTo: file.mapping, consumerBell: bell)
-      memory = file.mapping.withUnsafeBytes { $0 }
-      self.file = .some(file)
-      segment = nil
+      mapping = try MappedFile(opening: FilePath("/proc/self/fd/\(numbers[numbers.count - 1])")).takeMapping()
     }
+    // The first end sends by the first ring.
+    let second = mechanism.isTwoWay ? mapping.byteCount / 2 : nil
+    (sending, receiving) = isFirst ? (0, second) : (second, 0)
+    if let sending {
+      producer = try RingProducer(
+        attachingTo: mapping, at: sending, consumerBell: Self.bell(numbers[sending == 0 ? 1 : 2]))
+    }
+    if let receiving {
+      consumer = try RingConsumer(
+        attachingTo: mapping, at: receiving, producerBell: Self.bell(numbers[receiving == 0 ? 1 : 2]))
+    }
+  }
+
+  /// What goes into a bell's socket rings at its other end, whatever it is.
+  private static func bell(_ socket: CInt) -> EventCounter {
+    _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK)
+    return EventCounter(adopting: OwnedDescriptor(adopting: fcntl(socket, F_DUPFD_CLOEXEC, 0)))
   }
 
   /// Sends the bytes as a record, or writes over the memory.
-  func write(_ bytes: [UInt8], _ random: inout Xorshift) {
-    if random.next() % 10 > 0 {
-      _ = try? producer?.trySend(bytes)
-      return
+  func write(_ bytes: [UInt8], _ random: inout SeededGenerator) {
+    if Int.random(in: 0..<10, using: &random) == 0 { return scribble(&random) }
+    _ = try? producer?.trySend(bytes)
+  }
+
+  func take() { _ = try? consumer?.tryReceive() }
+
+  func scribble(_ random: inout SeededGenerator) {
+    // Each side's index, its request and its state; the first records.
+    let places = [128, 256, 384, 388, 512, 516, 1024, 1032, 1040, 1024 + Int.random(in: 0..<1000, using: &random) * 8]
+    let ring = [sending, receiving].compactMap { $0 }.randomElement(using: &random) ?? 0
+    let word = random.next() >> UInt64.random(in: 0..<64, using: &random)
+    store(word, at: ring + (places.randomElement(using: &random) ?? 0))
+  }
+
+  private func store(_ word: UInt64, at place: Int) {
+    mapping.withUnsafeBytes {
+      $0.storeBytes(of: UInt32(truncatingIfNeeded: word), toByteOffset: place, as: UInt32.self)
     }
-    // The producer's index, its request and its state; the first records.
-    let places = [128, 384, 388, 1024, 1032, 1040, 1024 + Int(random.next() % 1000) * 8]
-    let place = places[Int(random.next() % UInt64(places.count))]
-    let word = random.next() >> (random.next() % 64)
-    memory.storeBytes(of: UInt32(truncatingIfNeeded: word), toByteOffset: place, as: UInt32.self)
   }
 
-  /// Goes: half of the time as one who has died, with the ring open.
-  func leave(_ random: inout Xorshift) {
+  /// Goes: half of the time as one who has died, with its rings open.
+  func leave(_ random: inout SeededGenerator) {
     producer = nil
-    if random.next() % 2 == 0 { memory.storeBytes(of: 1, toByteOffset: 388, as: UInt32.self) }
+    consumer = nil
+    guard Bool.random(using: &random) else { return }
+    if let sending { store(1, at: sending + 388) }
+    if let receiving { store(1, at: receiving + 516) }
   }
-}
-
-/// What looks like the head of a piece here and there, and some bytes.
-func ringNonsense(_ length: UInt64, _ body: [UInt8], _ random: inout Xorshift) -> [UInt8] {
-  let isRight = random.next() % 3 == 0
-  let head = isRight ? 1 | UInt64(body.count) << 8 : random.next() % 6 | length << 8
-  return withUnsafeBytes(of: head.littleEndian) { Array($0) } + body
 }

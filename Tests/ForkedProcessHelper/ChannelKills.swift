@@ -17,6 +17,15 @@ func channelScenario(_ name: String, _ arguments: [String]) throws -> Bool {
   case "channel-drops": try channelDrops()
   case "channel-scarce": try channelScarce(arguments)
   case "channel-strange-queue": try channelStrangeQueue()
+  case "channel-talk": try channelTalk(arguments)
+  case "channel-victim": try channelVictim(arguments)
+  case "channel-survivor": try channelSurvivor(arguments)
+  case "channel-names": try channelNames(arguments)
+  case "channel-allocations": try channelAllocations(arguments)
+  case "channel-naps": try channelNaps(arguments)
+  case "mailbox-naps": try mailboxNaps(arguments)
+  case "lost-wake": try lostWake()
+  case "refused-barriers": try refuseBarriers()
   default: return false
   }
   return true
@@ -74,45 +83,46 @@ private func channelKill(_ arguments: [String]) throws {
   switch moment {
   case .idle:
     guard try channel.receive(timeout: .seconds(20)) == [1] else { return say("no message came") }
-    let reader = KillAfter(20_000, child.id)
+    let killer = killThread(child.id, after: 20_000)
     say("receive: \(survivor(channel))")
-    reader.join()
+    pthread_join(killer, nil)
     if mechanism.isTwoWay { say("send: \(sendUntilError(channel, arguments[2], 1000))") }
   case .sending:
     // It fills the mechanism, and sleeps when it cannot go on.
     while try mark.mapping.withAtomic(UInt64.self, at: 0, { $0.load(ordering: .acquiring) }) == 0 { usleep(500) }
     while processStatus(of: "\(child.id)").dropFirst(2).first != "S" { usleep(500) }
-    let killer = KillAfter(0, child.id)
-    killer.join()
+    kill(child.id, SIGKILL)
     _ = try child.wait()
     say("receive: \(survivor(channel))")
   case .receiving, .deaf:
-    let killer = KillAfter(moment == .deaf ? 50_000 : 5000, child.id)
+    let killer = killThread(child.id, after: moment == .deaf ? 50_000 : 5000)
     say("send: \(sendUntilError(channel, arguments[2], large))")
-    killer.join()
+    pthread_join(killer, nil)
   }
   _ = try child.wait()
 }
 
-private func name(_ error: any Error) -> String {
+/// A word for what a channel's call threw.
+func errorWord(_ error: any Error) -> String {
   guard let error = error as? ChannelError else { return "\(error)" }
-  let names: [(ChannelError.Code, String)] = [
+  let words: [(ChannelError.Code, String)] = [
     (.peerDied, "died"), (.peerClosed, "closed"), (.truncatedMessage, "truncated"), (.brokenStream, "broken"),
   ]
-  return names.first { $0.0 == error.code }?.1 ?? "\(error)"
+  return words.first { $0.0 == error.code }?.1 ?? "\(error)"
 }
 
-private func receiveBlocking(_ channel: Channel) -> String {
+/// Each way to use a channel gives what became of it, in a word or two; sending gives nothing where nothing went wrong.
+func receiveBlocking(_ channel: Channel) -> String {
   do {
     return try channel.receive().map { "\($0.count) bytes" } ?? "end"
-  } catch { return name(error) }
+  } catch { return errorWord(error) }
 }
 
 private func receiveAsync(_ channel: Channel) -> String {
   awaited {
     do {
       return try await channel.receive().map { "\($0.count) bytes" } ?? "end"
-    } catch { return name(error) }
+    } catch { return errorWord(error) }
   }
 }
 
@@ -120,64 +130,52 @@ private func sendUntilError(_ channel: Channel, _ form: String, _ size: Int) -> 
   let message = [UInt8](repeating: 2, count: size)
   // What is in the mechanism when the other side dies is lost, and no error yet.
   for _ in 0..<100_000 {
-    let result =
-      form == "async"
-      ? awaited {
-        do {
-          try await channel.send(message)
-          return ""
-        } catch { return name(error) }
-      } : sendBlocking(channel, message)
+    let result = form == "async" ? awaited { await sendAsync(channel, message) } : sendBlocking(channel, message)
     if !result.isEmpty { return result }
   }
   return "no error"
 }
 
-private func sendBlocking(_ channel: Channel, _ message: [UInt8]) -> String {
+func sendBlocking(_ channel: Channel, _ message: [UInt8]) -> String {
   do {
     try channel.send(message)
     return ""
-  } catch { return name(error) }
+  } catch { return errorWord(error) }
+}
+
+func sendAsync(_ channel: Channel, _ message: [UInt8]) async -> String {
+  do {
+    try await channel.send(message)
+    return ""
+  } catch { return errorWord(error) }
 }
 
 /// Runs a task, and blocks this thread until it is done.
 private func awaited(_ body: @escaping @Sendable () async -> String) -> String {
-  let result = Outcome()
-  Task.detached {
-    let text = await body()
-    result.text.withLock { $0 = text }
-  }
-  while true {
-    if let text = result.text.withLock({ $0 }) { return text }
-    usleep(200)
+  let finding = Finding()
+  Task.detached { finding.set(await body()) }
+  return finding.text()
+}
+
+/// What a task or a thread finds out.
+final class Finding: Sendable {
+  private let found = Mutex<String?>(nil)
+
+  func set(_ text: String) { found.withLock { $0 = text } }
+
+  /// Blocks this thread until something is found.
+  func text() -> String {
+    for _ in 0..<100_000 {
+      if let text = found.withLock(\.self) { return text }
+      usleep(200)
+    }
+    return "nothing for 20 seconds"
   }
 }
 
-private final class Outcome: Sendable {
-  let text = Mutex<String?>(nil)
-}
-
-/// A thread that kills a process after some microseconds.
-private final class KillAfter: @unchecked Sendable {
-  // Sendable: everything is set before the thread starts.
-  private var thread = pthread_t()
-
-  private final class Job {
-    let pause: useconds_t
-    let id: CInt
-    init(_ pause: useconds_t, _ id: CInt) { (self.pause, self.id) = (pause, id) }
+private func killThread(_ id: CInt, after microseconds: useconds_t) -> pthread_t {
+  onThread {
+    usleep(microseconds)
+    kill(id, SIGKILL)
   }
-
-  init(_ pause: useconds_t, _ id: CInt) {
-    pthread_create(
-      &thread, nil,
-      { argument in
-        guard let job = argument.map({ Unmanaged<Job>.fromOpaque($0).takeRetainedValue() }) else { return nil }
-        usleep(job.pause)
-        kill(job.id, SIGKILL)
-        return nil
-      }, Unmanaged.passRetained(Job(pause, id)).toOpaque())
-  }
-
-  func join() { pthread_join(thread, nil) }
 }

@@ -2,6 +2,48 @@ import Glibc
 import Interprocess
 import SystemPackage
 
+/// One of two programs that know a name, and nothing else of each other.
+struct Stranger {
+  let isListener: Bool
+  let mechanism: Mechanism
+  let path: FilePath
+
+  /// Arguments: `listen` or `connect`, mechanism, the path of a socket.
+  init(_ arguments: [String]) throws {
+    guard arguments.count >= 3, ["listen", "connect"].contains(arguments[0]),
+      let mechanism = Mechanism(rawValue: arguments[1])
+    else { throw ChannelFailure(description: "listen or connect, over what, and where?") }
+    isListener = arguments[0] == "listen"
+    self.mechanism = mechanism
+    path = FilePath(arguments[2])
+  }
+
+  /// So many channels, all to the same other program.
+  func meet(times count: Int) throws -> [Channel] {
+    guard isListener else { return try (0..<count).map { _ in try connect() } }
+    let listener = try ChannelListener(at: .path(path), offering: mechanism)
+    return try (0..<count).map { _ in try listener.accept(timeout: patience) }
+  }
+
+  func meet() throws -> Channel { try meet(times: 1)[0] }
+
+  /// The other program may not be as far yet.
+  private func connect() throws -> Channel {
+    for _ in 0..<10_000 {
+      do {
+        return try Channel(connectingTo: .path(path), over: mechanism, timeout: patience)
+      } catch {
+        guard [.noSuchFileOrDirectory, .connectionRefused].contains(error.systemError?.errno) else { throw error }
+      }
+      usleep(1000)
+    }
+    throw ChannelFailure(description: "nobody listens at \(path)")
+  }
+}
+
+/// How long one waits for the other.
+let patience = Duration.seconds(20)
+
 /// Root is handed an end by an ordinary user, who names queues that are root's.
 func channelStrangeQueue() throws {
   guard geteuid() == 0 else { return say("needs root") }

@@ -3,46 +3,22 @@ import Interprocess
 import Synchronization
 import SystemPackage
 
-/// What is sent: message `number` has a length and bytes that both sides know, so that nothing lost, doubled, torn or
-/// overwritten goes unnoticed.
-struct RingMessage {
-  private(set) var bytes: [UInt8]
-
-  /// Other seeds have other sizes and bytes. Set before the fork.
-  nonisolated(unsafe) static var seed: UInt64 = 0
-
-  init(number: UInt64, atMost maximum: Int) {
-    var state = (number ^ Self.seed << 32) &* 0x9E37_79B9_7F4A_7C15 ^ 0xD1B5_4A32_D192_ED03
-    func next() -> UInt64 {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return state
-    }
-    // Mostly small, sometimes anything up to the most.
-    let limit = next() % 8 == 0 ? maximum : min(maximum, 64)
-    let count = Int(next() % UInt64(limit + 1))
-    bytes = []
-    bytes.reserveCapacity(count)
-    while bytes.count < count {
-      withUnsafeBytes(of: next()) { bytes.append(contentsOf: $0.prefix(count - bytes.count)) }
-    }
-  }
-}
-
 struct RingFailure: Error, CustomStringConvertible {
   let description: String
 }
 
 /// - Returns: whether there is a scenario of this name.
 func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
+  guard name.hasPrefix("ring-") else { return false }
+  let seed = Seed.announced()
+  RingMessage.seed = seed
   // A wake-up that is lost shall be a timeout, and not a late look.
   if name != "ring-fuzz" { RingNap.longest = .seconds(3600) }
   switch name {
   case "ring-stress": _ = try ringStress(messages: UInt64(argument)) { say($0) }
-  case "ring-flood": try ringFlood(Array(CommandLine.arguments.dropFirst(2)))
-  case "ring-kills": try ringKills(rounds: argument)
-  case "ring-fuzz": try ringFuzz(rounds: argument)
+  case "ring-flood": try RingFlood(seed: seed).run(Array(CommandLine.arguments.dropFirst(2)))
+  case "ring-kills": try ringKills(rounds: argument, seed)
+  case "ring-fuzz": try ringFuzz(rounds: argument, seed)
   case "ring-deaths": try ringDeaths()
   case "ring-close-then-death": try ringCloseThenDeath()
   default: return false
@@ -50,14 +26,14 @@ func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
   return true
 }
 
-private let capacities = [128, 1024, 1 << 16]
+let ringCapacities = [128, 1024, 1 << 16]
 
 /// Two processes, sizes at random, now and then a nap on either side.
 ///
 /// - Parameter report: gets what became of each child.
 /// - Returns: how many messages came.
 func ringStress(messages: UInt64, _ report: (String) -> Void = { _ in }) throws -> UInt64 {
-  for capacity in capacities {
+  for capacity in ringCapacities {
     let memory = try Ring.create(capacity: capacity)
     let most = Ring.maximumMessageSize(capacity: capacity)
     var child = try ForkedProcess {
@@ -84,7 +60,7 @@ func ringStress(messages: UInt64, _ report: (String) -> Void = { _ in }) throws 
     guard received == messages else { throw RingFailure(description: "\(received) of \(messages) messages came") }
     report("\(try child.wait())")
   }
-  return messages * UInt64(capacities.count)
+  return messages * UInt64(ringCapacities.count)
 }
 
 /// Receives until the end, checking each message.
@@ -105,11 +81,12 @@ private func check(_ message: [UInt8], _ number: UInt64, _ most: Int) throws {
 }
 
 /// A child is killed at any moment while it sends, or receives.
-private func ringKills(rounds: Int) throws {
+private func ringKills(rounds: Int, _ seed: UInt64) throws {
+  var random = SeededGenerator(seed: seed)
   for round in 0..<rounds {
-    let memory = try Ring.create(capacity: capacities[round % capacities.count])
+    let memory = try Ring.create(capacity: ringCapacities[round % ringCapacities.count])
     try deathOf(round % 2 == 0 ? .producer : .consumer, memory.mapping) { id in
-      let pause = useconds_t.random(in: 0...3000)
+      let pause = useconds_t.random(in: 0...3000, using: &random)
       return {
         usleep(pause)
         kill(id, SIGKILL)
@@ -131,7 +108,7 @@ func deathOf(
   let most = Ring.maximumMessageSize(capacity: mapping.byteCount - 1024)
   // How many messages the child's sends have returned from.
   let counter = try AnonymousMemory(byteCount: 8)
-  let child = try forked {
+  var child = try forked {
     prepare()
     if role == .producer {
       try sendForEver(mapping, counter.mapping, most)
@@ -144,19 +121,22 @@ func deathOf(
   let handle = try ProcessHandle(of: id)
   if role == .producer {
     var consumer = try RingConsumer(attachingTo: mapping)
-    let watch = try Watch(handle, consumer.interrupter, killer(id))
+    let watcher = watch(handle, consumer.interrupter, killer(id))
     let received = try receiveUntilDeath(&consumer, most)
-    watch.join()
+    pthread_join(watcher, nil)
     let sent = try counter.mapping.withAtomic(UInt64.self, at: 0) { $0.load(ordering: .relaxed) }
     guard received == sent || received == sent + 1 else {
       throw RingFailure(description: "\(received) messages came of \(sent) that were sent")
     }
   } else {
     var producer = try RingProducer(attachingTo: mapping)
-    let watch = try Watch(handle, producer.interrupter, killer(id))
+    let watcher = watch(handle, producer.interrupter, killer(id))
     try sendUntilDeath(&producer, most)
-    watch.join()
+    pthread_join(watcher, nil)
   }
+  // What a child finds wrong ends it otherwise.
+  let ending = try child.wait()
+  guard case .signalled(SIGKILL, _) = ending else { throw RingFailure(description: "\(role): \(ending)") }
 }
 
 private func sendForEver(_ mapping: borrowing Mapping, _ counter: borrowing Mapping, _ most: Int) throws {
@@ -203,35 +183,17 @@ private func forked(_ body: () throws -> Void) throws -> ForkedProcess {
   return try ForkedProcess(body)
 }
 
-/// A thread that waits for a process to end and tells a ring.
-private final class Watch: @unchecked Sendable {
-  // Sendable: everything is set before the thread starts.
-  private var thread = pthread_t()
-
-  private final class Job {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+/// A thread that sees a process end, and tells a ring.
+private func watch(
+  _ handle: borrowing ProcessHandle, _ interrupter: RingInterrupter, _ killer: @escaping @Sendable () -> Void
+) -> pthread_t {
+  let copy = fcntl(handle.descriptor.rawValue, F_DUPFD_CLOEXEC, 0)
+  return onThread {
+    killer()
+    let handle = ProcessHandle(adopting: OwnedDescriptor(adopting: copy))
+    try handle.wait()
+    interrupter.peerDied()
   }
-
-  init(
-    _ handle: borrowing ProcessHandle, _ interrupter: RingInterrupter, _ killer: @escaping @Sendable () -> Void
-  ) throws {
-    let copy = fcntl(handle.descriptor.rawValue, F_DUPFD_CLOEXEC, 0)
-    let job = Job {
-      killer()
-      let handle = ProcessHandle(adopting: OwnedDescriptor(adopting: copy))
-      try? handle.wait()
-      interrupter.peerDied()
-    }
-    pthread_create(
-      &thread, nil,
-      { argument in
-        argument.map { Unmanaged<Job>.fromOpaque($0).takeRetainedValue().run() }
-        return nil
-      }, Unmanaged.passRetained(job).toOpaque())
-  }
-
-  func join() { pthread_join(thread, nil) }
 }
 
 /// The child kills itself at each step, the first time it gets there and some later times. Each line says for how many
@@ -295,74 +257,4 @@ private struct Mark: @unchecked Sendable {
 private final class Count: Sendable {
   private let value = Atomic<Int>(0)
   func increment() -> Int { value.wrappingAdd(1, ordering: .relaxed).newValue }
-}
-
-/// A child writes anything anywhere into the memory while this process is one side, or both.
-private func ringFuzz(rounds: Int) throws {
-  var errors = 0
-  var messages = 0
-  for round in 0..<rounds {
-    let capacity = capacities[round % capacities.count]
-    let memory = try Ring.create(capacity: capacity)
-    let seed = UInt64(round + 1)
-    let child = try ForkedProcess { scribble(memory.mapping, seed) }
-    let end = ContinuousClock.now + .milliseconds(10)
-    while ContinuousClock.now < end {
-      // Attached anew each time: a side that has seen nonsense does not go on.
-      Ring.recreate(memory.mapping, capacity)
-      do { messages += try exchange(memory.mapping) } catch is InterprocessError { errors += 1 }
-    }
-    _ = child.id
-  }
-  say("errors \(errors > 0), messages \(messages > 0)")
-}
-
-extension Ring {
-  fileprivate static func recreate(_ mapping: borrowing Mapping, _ capacity: Int) {
-    try? create(in: mapping, capacity: capacity)
-  }
-}
-
-private func exchange(_ mapping: borrowing Mapping) throws -> Int {
-  var producer = try RingProducer(attachingTo: mapping)
-  var consumer = try RingConsumer(attachingTo: mapping)
-  var count = 0
-  for number in 0..<UInt64(200) {
-    let message = RingMessage(number: number, atMost: producer.maximumMessageSize).bytes
-    if number % 5 == 4 {
-      try producer.send(message, timeout: .microseconds(200))
-    } else if try !producer.trySend(message.span.bytes) {
-      continue
-    }
-    if number % 7 == 0 {
-      _ = try consumer.tryNextByteCount()
-      try consumer.receiveAllTrustingPeer { bytes in
-        var sum: UInt8 = 0
-        for index in 0..<bytes.byteCount { sum &+= bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self) }
-        count += Int(sum & 1)
-      }
-    } else if number % 11 == 0 {
-      count += try consumer.receive(timeout: .microseconds(200))?.count ?? 0
-    } else {
-      count += try consumer.tryReceive()?.count ?? 0
-    }
-  }
-  return count
-}
-
-private func scribble(_ mapping: borrowing Mapping, _ seed: UInt64) {
-  mapping.withUnsafeBytes { bytes in
-    var state = seed &* 0x9E37_79B9_7F4A_7C15
-    while true {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      // Half of it hits the words of the header, the rest the records; now plausible, now wild.
-      let words = state & 1 == 0 ? 1024 / 8 : bytes.count / 8
-      let place = Int(state >> 8) % words * 8
-      let shift = (state >> 40) % 64
-      bytes.storeBytes(of: state & 6 == 0 ? UInt64.max : (state >> 3) >> shift, toByteOffset: place, as: UInt64.self)
-      if state & 0xF0 == 0 { usleep(1) }
-    }
-  }
 }

@@ -67,17 +67,22 @@ struct ChannelPythonTests {
     #expect(try python.value(timeout: generous) == ["\(Self.sizes.count) messages"])
   }
 
-  @Test("messages beyond 31 bits of length go both ways", .timeLimit(.minutes(5)))
-  func huge() throws {
-    try exchangeHuge(1 << 31 + 1)
+  @Test(
+    "messages beyond 31 bits of length go both ways, whoever listens", .timeLimit(.minutes(5)), .serialized,
+    arguments: Listening.allCases)
+  func huge(_ listening: Listening) throws {
+    try exchangeHuge(1 << 31 + 1, listening)
   }
 
   @Test(
-    "messages beyond 32 bits of length go both ways", .timeLimit(.minutes(10)),
-    .enabled(if: getenv("INTERPROCESS_HUGE") != nil, "skipped: INTERPROCESS_HUGE=1 takes 12 GiB of memory"))
-  func evenMoreHuge() throws {
-    try exchangeHuge(5 << 30)
+    "messages beyond 32 bits of length go both ways, whoever listens", .timeLimit(.minutes(10)), .serialized,
+    .enabled(if: getenv("INTERPROCESS_HUGE") != nil, "skipped: INTERPROCESS_HUGE=1 takes 12 GiB of memory"),
+    arguments: Listening.allCases)
+  func evenMoreHuge(_ listening: Listening) throws {
+    try exchangeHuge(5 << 30, listening)
   }
+
+  enum Listening: CaseIterable { case here, python }
 
   /// Sends messages to somebody who sends them back.
   private func exchange(_ channel: Channel) throws {
@@ -88,38 +93,52 @@ struct ChannelPythonTests {
     }
   }
 
-  private func exchangeHuge(_ size: Int) throws {
+  private func exchangeHuge(_ size: Int, _ listening: Listening) throws {
     let directory = try TemporaryDirectory()
     let path = directory.path.appending("socket")
-    let listener = try ChannelListener(at: .path(path), .init(maximumMessageSize: size))
+    let options = Channel.Options(maximumMessageSize: size)
     let peer = try #require(ConnectionPeer.usual)
+    guard listening == .here else {
+      let python = peer.start("exchange-huge", path.string, "\(size)", timeout: Self.long)
+      let channel = try connectWhenThere { try Channel(connectingTo: .path(path), options, timeout: generous) }
+      try sendHuge(channel, size)
+      try receiveHuge(channel, size)
+      let printed = try python.value(timeout: Self.long)
+      #expect(printed == ["thanks"])
+      return
+    }
+    let listener = try ChannelListener(at: .path(path), options)
+    let sender = peer.start("send-huge", path.string, "\(size)", timeout: Self.long)
+    try receiveHuge(listener.accept(timeout: generous), size)
+    let printed = try sender.value(timeout: Self.long)
+    #expect(printed == ["thanks"])
 
-    let sender = peer.start("send-huge", path.string, "\(size)", timeout: .seconds(280))
-    let incoming = try listener.accept(timeout: generous)
+    let receiver = peer.start("receive-huge", path.string, timeout: Self.long)
+    try sendHuge(listener.accept(timeout: generous), size)
+    _ = try receiver.value(timeout: generous)
+    try ChannelListener.unlink(path)
+  }
+
+  private static let long = Duration.seconds(280)
+
+  private func receiveHuge(_ channel: Channel, _ size: Int) throws {
     func byte(_ bytes: RawSpan, _ offset: Int) -> Int {
       Int(bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
     }
-    let ends = try incoming.withReceivedMessage(timeout: .seconds(280)) { bytes in
-      [
-        bytes.byteCount, byte(bytes, 0), byte(bytes, 1), byte(bytes, size - 1),
-      ]
+    let ends = try channel.withReceivedMessage(timeout: Self.long) { bytes in
+      [bytes.byteCount, byte(bytes, 0), byte(bytes, 1), byte(bytes, size - 1)]
     }
     #expect(ends == [size, 17, 0, 42])
-    try incoming.send(Array("thanks".utf8), timeout: generous)
-    let printed = try sender.value(timeout: .seconds(280))
-    #expect(printed == ["thanks"])
-    incoming.close()
+    try channel.send(Array("thanks".utf8), timeout: generous)
+  }
 
-    let receiver = peer.start("receive-huge", path.string, timeout: .seconds(280))
-    let outgoing = try listener.accept(timeout: generous)
+  private func sendHuge(_ channel: Channel, _ size: Int) throws {
     // Memory that is not touched is the kernel's one page of zeros.
     let memory = try Mapping.zeros(size)
     defer { munmap(memory.baseAddress, size) }
     (memory[0], memory[size - 1]) = (17, 42)
-    try outgoing.send(UnsafeRawBufferPointer(memory).bytes, timeout: .seconds(280))
-    #expect(try outgoing.receive(timeout: .seconds(280)) == Array("\(size) 17 42".utf8))
-    _ = try receiver.value(timeout: generous)
-    try ChannelListener.unlink(path)
+    try channel.send(UnsafeRawBufferPointer(memory).bytes, timeout: Self.long)
+    #expect(try channel.receive(timeout: Self.long) == Array("\(size) 17 42".utf8))
   }
 }
 

@@ -2,6 +2,7 @@
 
 What a verb returns is printed; a failed authentication is printed too, and no error.
 """
+import mmap
 import sys
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
@@ -60,20 +61,35 @@ def socket(descriptor):
     return echo(Connection(int(descriptor)))
 
 
-def send_huge(path, size):
+def give(connection, size):
     """Sends one message of zeros with a marked head and tail: its pages are the kernel's one page of zeros."""
-    message = bytearray(int(size))
-    message[0], message[-1] = 17, 42
+    message = mmap.mmap(-1, int(size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    message[0], message[int(size) - 1] = 17, 42
+    connection.send_bytes(message)
+    return connection.recv_bytes().decode()
+
+
+def take(connection):
+    """Receives one message, and answers with its size and its ends."""
+    message = connection.recv_bytes()
+    connection.send_bytes(f"{len(message)} {message[0]} {message[-1]}".encode())
+
+
+def send_huge(path, size):
     with Client(path, "AF_UNIX") as connection:
-        connection.send_bytes(message)
-        return connection.recv_bytes().decode()
+        return give(connection, size)
 
 
 def receive_huge(path):
-    """Receives one message, and answers with its size and its ends."""
     with Client(path, "AF_UNIX") as connection:
-        message = connection.recv_bytes()
-        connection.send_bytes(f"{len(message)} {message[0]} {message[-1]}".encode())
+        take(connection)
+
+
+def exchange_huge(path, size):
+    """Receives one, and then sends one."""
+    with Listener(path, "AF_UNIX") as listening, listening.accept() as connection:
+        take(connection)
+        return give(connection, size)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,12 @@ enum Receiving: CaseIterable {
 /// What both threads have: the memory, and a bell for the consumer.
 final class Shared: Sendable {
   let memory: AnonymousMemory
+  /// Other seeds have messages of other lengths.
+  let seed: UInt64
   private let bell: EventCounter
 
-  init(capacity: Int, count: Int = 1) throws {
+  init(capacity: Int, count: Int = 1, seed: UInt64 = 0) throws {
+    self.seed = seed
     memory = try Ring.create(capacity: capacity, count: count)
     bell = try EventCounter()
   }
@@ -24,11 +27,11 @@ final class Shared: Sendable {
   func bellCopy() -> EventCounter {
     EventCounter(adopting: OwnedDescriptor(adopting: fcntl(bell.descriptor.rawValue, F_DUPFD_CLOEXEC, 0)))
   }
-}
 
-/// Message `number` is that byte so many times.
-private func length(_ number: UInt64, _ most: Int) -> Int {
-  Int(number &* 0x9E37_79B9_7F4A_7C15 >> 33) % (number % 5 == 0 ? most + 1 : min(most, 80) + 1)
+  /// Message `number` is that byte so many times.
+  func length(_ number: UInt64, _ most: Int) -> Int {
+    Int(((number ^ seed) &* 0x9E37_79B9_7F4A_7C15) >> 33) % (number % 5 == 0 ? most + 1 : min(most, 80) + 1)
+  }
 }
 
 private func fail(_ number: UInt64) -> InterprocessError {
@@ -39,7 +42,7 @@ func produce(_ shared: Shared, _ messages: UInt64) throws {
   var producer = try RingProducer(attachingTo: shared.memory.mapping, consumerBell: shared.bellCopy())
   let most = producer.maximumMessageSize
   for number in 0..<messages {
-    let (byte, count) = (UInt8(truncatingIfNeeded: number), length(number, most))
+    let (byte, count) = (UInt8(truncatingIfNeeded: number), shared.length(number, most))
     switch number % 3 {
     case 0: try producer.send([UInt8](repeating: byte, count: count), timeout: .seconds(60))
     case 1:
@@ -63,11 +66,11 @@ func consume(_ shared: Shared, _ messages: UInt64, _ way: Receiving) throws {
   while try way == .byBell ? waitForBell(&consumer) : consumer.waitForMessage(timeout: .seconds(60)) {
     if way == .inPlace {
       try consumer.receiveAllTrustingPeer { bytes in
-        guard bytes.byteCount == length(number, most), bytes.isAll(number) else { throw fail(number) }
+        guard bytes.byteCount == shared.length(number, most), bytes.isAll(number) else { throw fail(number) }
         number += 1
       }
     } else {
-      guard let message = try consumer.tryReceive(), message.count == length(number, most),
+      guard let message = try consumer.tryReceive(), message.count == shared.length(number, most),
         message.span.bytes.isAll(number)
       else { throw fail(number) }
       number += 1

@@ -5,13 +5,14 @@ import Interprocess
 // The argument says how many messages each ring carries.
 
 let messages = CommandLine.arguments.dropFirst().first.flatMap { UInt64($0) } ?? 200_000
+let seed = Seed.announced()
 
 // A wake-up that is lost shall be a timeout, and not a late look.
 RingNap.longest = .seconds(3600)
 
 for capacity in [128, 1024, 1 << 16] {
   for way in Receiving.allCases {
-    let shared = try Shared(capacity: capacity)
+    let shared = try Shared(capacity: capacity, seed: seed)
     let producer = onThread { try produce(shared, messages) }
     let consumer = onThread { try consume(shared, messages, way) }
     pthread_join(producer, nil)

@@ -1,0 +1,148 @@
+import CInterprocess
+import Glibc
+import Interprocess
+import SystemPackage
+
+/// Two strangers take turns at a channel over a ring, after pauses that are now shorter than a side spins and now
+/// longer. Arguments: those of ``Stranger``, `blocking` or `async`, how many turns, and `refused` where this side has
+/// no barrier.
+func channelNaps(_ arguments: [String]) throws {
+  // A wake-up that is lost shall be a timeout, and not a late look.
+  RingNap.longest = .seconds(3600)
+  if arguments.last == "refused" { try refuseBarriers() }
+  let channel = try Stranger(arguments).meet()
+  guard arguments.count > 4, let turns = Int(arguments[4]) else { return say("how many turns?") }
+  let isFirst = arguments[0] == "connect"
+  do {
+    if arguments[3] == "async" {
+      try task { try await takeTurnsInTask(channel, turns, isFirst) }
+    } else {
+      try takeTurns(channel, turns, isFirst)
+    }
+    say("\(turns) turns, slept \(voluntarySwitches > turns / 20)")
+  } catch let error as ChannelError where error.systemError?.errno == .notSupported {
+    say("not supported")
+  }
+  channel.close()
+}
+
+private func takeTurns(_ channel: Channel, _ turns: Int, _ isFirst: Bool) throws {
+  var message = [UInt8](repeating: 0, count: size)
+  for number in 0..<(2 * turns) {
+    if number.isMultiple(of: 2) == isFirst {
+      linger()
+      message[0] = UInt8(number % 256)
+      try channel.send(message, timeout: nap)
+    } else {
+      try check(channel.receive(timeout: nap), number)
+    }
+  }
+}
+
+private func takeTurnsInTask(_ channel: Channel, _ turns: Int, _ isFirst: Bool) async throws {
+  var message = [UInt8](repeating: 0, count: size)
+  for number in 0..<(2 * turns) {
+    if number.isMultiple(of: 2) == isFirst {
+      linger()
+      message[0] = UInt8(number % 256)
+      try await channel.send(message, timeout: nap)
+    } else {
+      try await check(channel.receive(timeout: nap), number)
+    }
+  }
+}
+
+private func check(_ message: [UInt8]?, _ number: Int) throws {
+  guard message?.count != size || message?.first != UInt8(number % 256) else { return }
+  throw ChannelFailure(description: "\(message?.count ?? -1) bytes came in turn \(number)")
+}
+
+/// So much is written before the index that a processor which need not wait for that has looked long before whether the
+/// other side sleeps: what a missing barrier loses is lost more often.
+private let size = 4000
+
+/// Two children send to a mailbox with little room. Arguments: whose barriers are refused: `nobody`, `producers`,
+/// `receiver` or `all`; how many messages from each.
+func mailboxNaps(_ arguments: [String]) throws {
+  RingNap.longest = .seconds(3600)
+  guard let who = arguments.first, let count = arguments.last.flatMap({ Int($0) }) else { return say("whose?") }
+  if who == "all" { try refuseBarriers() }
+  let capacity = 1 << 14
+  let memory = try Ring.create(capacity: capacity, count: 2)
+  let bell = try EventCounter()
+  func produce(_ producer: Int) throws {
+    if who == "producers" { try refuseBarriers() }
+    var producer = try RingMailbox.producer(producer, of: memory.mapping, capacity: capacity, ringing: bell)
+    var message = [UInt8](repeating: 0, count: size)
+    for number in 0..<count {
+      linger()
+      message[0] = UInt8(number % 256)
+      try producer.send(message, timeout: nap)
+    }
+  }
+  var first = try ForkedProcess { try produce(0) }
+  var second = try ForkedProcess { try produce(1) }
+  if who == "receiver" { try refuseBarriers() }
+  do {
+    var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: capacity, count: 2, bell: bell)
+    try receiveAll(&mailbox, count)
+    say("slept \(voluntarySwitches > count / 20)")
+  } catch let error as InterprocessError where error.errno == .notSupported {
+    // Its producers learn that nobody receives any more.
+    return say("not supported")
+  }
+  say("\(try first.wait()), \(try second.wait())")
+}
+
+/// A producer is killed that has put a message into the ring, and has not looked yet whether anybody sleeps. To the
+/// consumer that is a wake-up lost for want of a barrier: it has to look again soon.
+func lostWake() throws {
+  #if DEBUG
+    RingNap.longest = .seconds(3600)
+    // The ring's sides count on the barrier; this one has none.
+    guard ci_membarrier_register() == 0 else { return say("this kernel has no barriers") }
+    let memory = try Ring.create(capacity: 1024)
+    let consumerID = getpid()
+    var child = try ForkedProcess {
+      var producer = try RingProducer(attachingTo: memory.mapping)
+      RingStep.hook = { step in if step == .beforeLook { kill(getpid(), SIGKILL) } }
+      usleep(20_000)
+      while processStatus(of: "\(consumerID)").dropFirst(2).first != "S" { usleep(1000) }
+      try producer.send([1])
+    }
+    try refuseBarriers()
+    var consumer = try RingConsumer(attachingTo: memory.mapping)
+    say("\(try consumer.receive(timeout: nap) ?? [])")
+    say("\(try child.wait())")
+  #else
+    say("release builds have no steps")
+  #endif
+}
+
+private func receiveAll(_ mailbox: inout RingMailbox, _ count: Int) throws {
+  var next = [0, 0]
+  while let (producer, message) = try mailbox.receive(timeout: nap) {
+    let number = next[producer]
+    try check(message, number)
+    next[producer] += 1
+    // Meanwhile the rings fill up, and their producers sleep.
+    if number % 50 == 0 { usleep(500) }
+  }
+  guard next == [count, count] else { throw ChannelFailure(description: "\(next) messages came") }
+}
+
+/// Whoever waits longer has missed what was to wake it.
+private let nap = Duration.seconds(10)
+
+/// Does nothing for about as long as a side spins, 50 us: now and then one falls asleep just as the other comes.
+private func linger() {
+  let end = MonotonicTime.now + Int64.random(in: 15_000..<65_000)
+  while MonotonicTime.now < end {}
+}
+
+/// How often this process has gone to sleep.
+private var voluntarySwitches: Int {
+  var usage = rusage()
+  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+  return usage.ru_nvcsw
+}

@@ -1,0 +1,1 @@
+../RingThreads/Threads.swift

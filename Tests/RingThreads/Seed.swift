@@ -1,0 +1,1 @@
+../ForkedProcessHelper/Seed.swift
