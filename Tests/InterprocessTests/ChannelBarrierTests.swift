@@ -18,29 +18,18 @@ struct ChannelBarrierTests {
     for side in try takeTurns("blocking", refused) { #expect(side == "\(Self.turns) turns, slept true") }
   }
 
-  @Test("nor does a task", arguments: ["", "listen", "listen connect"])
+  @Test("nor does a task", arguments: ["", "listen", "connect", "listen connect"])
   func tasks(_ refused: String) throws {
     for side in try takeTurns("async", refused) { #expect(side == "\(Self.turns) turns, slept true") }
   }
 
   @Test(
-    "a task at a ring that others made, who have the barrier, learns that it cannot wait, and does not do so for ever")
-  func taskWithoutBarrier() throws {
-    #expect(try takeTurns("async", "connect").last == "not supported")
-  }
-
-  @Test(
-    "a mailbox misses nothing, nor do its producers", arguments: [("nobody", 0), ("producers", 2), ("all", 1)])
+    "a mailbox misses nothing, nor do its producers",
+    arguments: [("nobody", 0), ("producers", 2), ("receiver", 1), ("all", 1)])
   func mailbox(_ refused: String, _ times: Int) throws {
     let run = try Command.run(Self.program, ["mailbox-naps", refused, "\(Self.turns)"], timeout: generous)
     let expected = ["slept true", "exited with code 0, exited with code 0"]
     #expect(run.lines == Array(repeating: "refused", count: times) + expected, "\(run.exitCode) \(run.errors)")
-  }
-
-  @Test("a mailbox whose rings others made, who have the barrier, says that it cannot wait")
-  func mailboxWithoutBarrier() throws {
-    let run = try Command.run(Self.program, ["mailbox-naps", "receiver", "\(Self.turns)"], timeout: generous)
-    #expect(run.lines == ["refused", "not supported"], "\(run.exitCode) \(run.errors)")
   }
 
   @Test("a side without the barrier finds what nobody woke it for")

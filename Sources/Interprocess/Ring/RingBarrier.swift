@@ -12,6 +12,9 @@ enum RingBarrier {
   /// Whether this process is registered; a child is by inheritance.
   static let isAvailable = ci_membarrier_register() == 0
 
+  /// How long a side sleeps at most where the barrier is refused: a wake-up may be lost.
+  static let napWithout = Duration.milliseconds(1)
+
   /// Between publishing and looking whether the other side waits. Pairs with ``heavy(_:)``.
   @inline(__always)
   static func light(isEnough: Bool) {
@@ -30,5 +33,45 @@ enum RingBarrier {
     // This side's own store and look; membarrier's are the other's.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     return isAsymmetric ? ci_membarrier() == 0 : true
+  }
+}
+
+/// What asking for the bell came to.
+enum BellRequest {
+  /// Something has changed already.
+  case changed
+  /// The next change rings.
+  case certain
+  /// It may not ring: for want of a barrier.
+  case uncertain
+
+  /// Waiting for a bell costs more than a sleep, and wake-ups are rarely lost.
+  private static let nap = Duration.milliseconds(10)
+
+  /// Until when to wait for the bell, before one looks again.
+  func end(by deadline: Deadline) -> Deadline {
+    self == .uncertain ? deadline.earlier(of: Deadline(Self.nap)) : deadline
+  }
+}
+
+/// Waits for the bell. That it has not rung is no error where it may not: look again, and then at the time.
+func waitForBell(_ request: BellRequest, by deadline: Deadline, _ wait: (Deadline) throws(InterprocessError) -> Void)
+  throws(InterprocessError)
+{
+  do {
+    try wait(request.end(by: deadline))
+  } catch {
+    if request != .uncertain || !error.isTimeout { throw error }
+  }
+}
+
+/// The same in a task.
+nonisolated(nonsending) func waitForBell(
+  _ request: BellRequest, by deadline: Deadline, _ wait: nonisolated(nonsending) (Deadline) async throws -> Void
+) async throws {
+  do {
+    try await wait(request.end(by: deadline))
+  } catch let error as InterprocessError {
+    if request != .uncertain || !error.isTimeout { throw error }
   }
 }

@@ -18,9 +18,6 @@ struct RingLink: ~Copyable {
 
   private static let lineByteCount = 64
 
-  /// Where the barrier is refused, a wake-up may be lost.
-  private static let napWithoutBarrier = Duration.milliseconds(1)
-
   init(
     _ place: RingPlace, own: RingSide, peer: RingSide, bell: consuming RingBell?, peerBell: consuming RingBell?,
     _ who: StaticString
@@ -100,7 +97,7 @@ extension RingLink {
       let isCertain = ask(for: RingSide.asleep)
       reach(.beforeLastLook)
       if hasChanged(from: seen) { break }
-      let nap = isCertain ? RingNap.longest : Self.napWithoutBarrier
+      let nap = isCertain ? RingNap.longest : RingBarrier.napWithout
       reach(.beforeSleep)
       deadline.sleep(on: own.waiting, while: RingSide.asleep, atMost: nap)
       reach(.afterSleep)
@@ -156,18 +153,25 @@ extension RingLink {
   ///
   /// - Returns: whether nothing has changed: the bell is worth waiting for.
   func armBell(from seen: UInt64, _ call: StaticString) throws(InterprocessError) -> Bool {
+    switch try requestBell(from: seen, call) {
+    case .changed: return false
+    case .certain: return true
+    case .uncertain:
+      own.waiting.pointee.store(0, ordering: .relaxed)
+      throw InterprocessError(call: "membarrier", object: place.described, errno: .notSupported)
+    }
+  }
+
+  private func requestBell(from seen: UInt64, _ call: StaticString) throws(InterprocessError) -> BellRequest {
     guard bell.rawValue >= 0 else {
       throw .refused(call, place.described, "this side was attached without a bell; give it an EventCounter")
     }
     let isCertain = ask(for: RingSide.armed)
     reach(.beforeLastLook)
-    if !hasChanged(from: seen) && isCertain { return true }
+    if !hasChanged(from: seen) { return isCertain ? .certain : .uncertain }
     // Relaxed, here and after the wait: who has taken the request meanwhile rings for nothing, and the bell is looked at again.
     own.waiting.pointee.store(0, ordering: .relaxed)
-    if !isCertain, !hasChanged(from: seen) {
-      throw InterprocessError(call: "membarrier", object: place.described, errno: .notSupported)
-    }
-    return false
+    return .changed
   }
 
   /// Suspends until the bell rings, the deadline passes or the task is cancelled. A look in vain comes before.
@@ -183,12 +187,14 @@ extension RingLink {
     if waits % 16 == 0 { await Task.yield() }
     if spins(until: seen, from: MonotonicTime.now, for: record) { return }
     let start = MonotonicTime.now
-    guard try armBell(from: seen, call) else { return }
+    let request = try requestBell(from: seen, call)
+    if request == .changed { return }
     defer {
       own.waiting.pointee.store(0, ordering: .relaxed)
       spin.slept(since: start)
     }
-    try await becomeReady(bell, .readable, by: deadline, for: call)
+    let bell = bell
+    try await waitForBell(request, by: deadline) { try await becomeReady(bell, .readable, by: $0, for: call) }
     silenceBell()
   }
 

@@ -115,9 +115,13 @@ public struct RingMailbox: ~Copyable, Sendable {
       if let received = try tryReceive() { return received }
       if hasEnded { return nil }
       try checkTime(deadline)
-      guard try arm() else { continue }
+      let request = arm()
+      if request == .changed { continue }
       defer { disarm() }
-      try waitUntilReady(bell.descriptor.fileDescriptor, .readable, by: deadline, for: "RingMailbox.receive")
+      let counter = bell.descriptor.fileDescriptor
+      try waitForBell(request, by: deadline) { (end) throws(InterprocessError) in
+        try waitUntilReady(counter, .readable, by: end, for: "RingMailbox.receive")
+      }
       _ = bell.descriptor.takeFromCounter()
     }
   }
@@ -135,9 +139,13 @@ public struct RingMailbox: ~Copyable, Sendable {
       if hasEnded { return nil }
       try checkTime(deadline)
       try Task.checkCancellation()
-      guard try arm() else { continue }
+      let request = arm()
+      if request == .changed { continue }
       defer { disarm() }
-      try await becomeReady(bell.descriptor.fileDescriptor, .readable, by: deadline, for: "RingMailbox.receive")
+      let counter = bell.descriptor.fileDescriptor
+      try await waitForBell(request, by: deadline) {
+        try await becomeReady(counter, .readable, by: $0, for: "RingMailbox.receive")
+      }
       _ = bell.descriptor.takeFromCounter()
     }
   }
@@ -148,10 +156,7 @@ public struct RingMailbox: ~Copyable, Sendable {
   }
 
   /// Asks every producer for the bell, with one barrier for all, and looks once more.
-  ///
-  /// - Returns: whether nothing has changed, and a change after that look is certain to ring.
-  /// - Throws: `Errno.notSupported` where that cannot be had: the bell might stay silent for ever.
-  private func arm() throws(InterprocessError) -> Bool {
+  private func arm() -> BellRequest {
     var isAsymmetric = false
     for box in boxes where !box.hasEnded {
       box.consumer.link.request(RingSide.armed)
@@ -159,10 +164,9 @@ public struct RingMailbox: ~Copyable, Sendable {
     }
     let isCertain = RingBarrier.heavy(isAsymmetric: isAsymmetric)
     let isQuiet = boxes.allSatisfy { $0.hasEnded || !$0.consumer.link.hasChanged(from: $0.consumer.seen) }
-    if isQuiet && isCertain { return true }
+    if isQuiet { return isCertain ? .certain : .uncertain }
     disarm()
-    if isQuiet { throw InterprocessError(call: "membarrier", object: "RingMailbox", errno: .notSupported) }
-    return false
+    return .changed
   }
 
   private func disarm() {

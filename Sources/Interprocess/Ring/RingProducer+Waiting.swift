@@ -69,7 +69,8 @@ extension RingProducer {
   ///
   /// - Returns: whether to wait for ``bell`` to become readable; `false` when something has changed already: try again
   ///   instead.
-  /// - Throws: `Errno.invalidArgument` when this side has no bell.
+  /// - Throws: `Errno.invalidArgument` when this side has no bell; `Errno.notSupported` where the bell might stay silent,
+  ///   as this process is refused `membarrier` and the ring's maker was not.
   public mutating func armBell() throws(InterprocessError) -> Bool {
     publish()
     return try link.armBell(from: seen, "RingProducer.armBell")

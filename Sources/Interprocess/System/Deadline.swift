@@ -80,7 +80,7 @@ extension timespec {
 }
 
 extension Duration {
-  fileprivate var saturatingNanoseconds: Int64 {
+  package var saturatingNanoseconds: Int64 {
     if self <= .zero { return 0 }
     let (seconds, attoseconds) = components
     let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
