@@ -15,6 +15,12 @@ struct ChunkLimit {
     return max(1, Int(min(Double(Self.largest), Double(Self.nanoseconds) / max(nanoseconds, 1))))
   }
 
+  /// So many were too many, or too long: chunks grow again from a quarter of that.
+  mutating func noteLoss(of count: Int) {
+    let most = Double(max(1, count / 4))
+    nanoseconds = max(nanoseconds ?? 0, Double(Self.nanoseconds) / most)
+  }
+
   /// Learns how long so many have taken.
   mutating func note(_ count: Int, tookNanoseconds time: Int64) {
     let each = Double(time) / Double(count)

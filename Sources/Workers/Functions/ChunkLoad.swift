@@ -1,5 +1,5 @@
 /// What a chunk that is being put together may still take: so many inputs, and of large arrays not many, for a block of
-/// the arena costs a descriptor on each side, and memory.
+/// the arena costs a descriptor on each side, and memory. The one that fills it is taken whole.
 struct ChunkLoad<Input> {
   private static var mostBlocks: Int { 16 }
   private static var mostBytes: Int { 32 << 20 }

@@ -25,15 +25,18 @@ final class FunctionCalls<Function: WorkerFunction>: Sendable {
   private let core: PoolCore?
   private let options: CallOptions
   private let stopsAtFailure: Bool
+  private let keepsResults: Bool
   private let state = Mutex(State())
 
   /// - Parameters:
   ///   - core: `nil`: the function is computed in this process.
   ///   - stopsAtFailure: whether nothing is begun once an element has failed.
-  init(_ core: PoolCore?, _ options: CallOptions, stopsAtFailure: Bool = false) {
+  ///   - keepsResults: whether the results that a chunk has already are kept when the pool ends, or the reader wants no more.
+  init(_ core: PoolCore?, _ options: CallOptions, stopsAtFailure: Bool = false, keepsResults: Bool = false) {
     self.core = core
     self.options = options
     self.stopsAtFailure = stopsAtFailure
+    self.keepsResults = keepsResults
   }
 
   /// How many elements should be a chunk, as far as is known.
@@ -47,25 +50,55 @@ final class FunctionCalls<Function: WorkerFunction>: Sendable {
   func results(of inputs: Inputs) async throws -> Results {
     // The next last.
     var rest = [inputs.indices]
-    var parts: [(start: Int, results: Results)] = []
+    var parts: [Part] = []
     while !isStopped, let range = rest.popLast() {
-      let start = MonotonicTime.now
-      switch try await attempt(inputs[range]) {
-      case .results(let results):
-        note(results, range.count, MonotonicTime.now - start)
-        parts.append((range.lowerBound - inputs.startIndex, results))
-      case .lost(let error, let element):
-        // The offset comes from memory that the worker writes.
-        guard let offset = range.count == 1 ? 0 : element, (0..<range.count).contains(offset) else {
-          rest += range.reversed().map { $0..<($0 + 1) }
-          continue
+      do {
+        parts += try await attempt(all: inputs[range], &rest)
+      } catch let error where keepsResults && !parts.isEmpty {
+        // The others have this for a result.
+        for range in rest + [range] {
+          parts.append((range.lowerBound, Results([], range.enumerated().map { ($0.offset, error) })))
         }
-        let index = range.lowerBound + offset
-        parts.append((index - inputs.startIndex, noteFailure(error)))
-        rest += [(index + 1)..<range.upperBound, range.lowerBound..<index].filter { !$0.isEmpty }
+        break
       }
     }
-    return Results(joining: parts)
+    return Results(joining: parts.map { ($0.start - inputs.startIndex, $0.results) })
+  }
+
+  /// Where a part of the inputs begins, and what came of it.
+  private typealias Part = (start: Int, results: Results)
+
+  /// - Parameter rest: takes what is to be done again.
+  private func attempt(all inputs: Inputs, _ rest: inout [Range<Int>]) async throws -> [Part] {
+    let start = MonotonicTime.now
+    switch try await attempt(inputs) {
+    case .results(let results):
+      note(results, inputs.count, MonotonicTime.now - start)
+      return [(inputs.startIndex, results)]
+    case .lost(let error, let element):
+      // The offset comes from memory that the worker writes.
+      guard let offset = inputs.count == 1 ? 0 : element, (0..<inputs.count).contains(offset) else {
+        return try await oneByOne(inputs)
+      }
+      let index = inputs.startIndex + offset
+      rest += [(index + 1)..<inputs.endIndex, inputs.startIndex..<index].filter { !$0.isEmpty }
+      return [(index, noteFailure(error))]
+    }
+  }
+
+  /// Nobody knows which it was: each goes alone, beside others where there is no limit to how many may wait.
+  private func oneByOne(_ inputs: Inputs) async throws -> [Part] {
+    state.withLock { $0.limit.noteLoss(of: inputs.count) }
+    let width = core.map { $0.configuration.queueLimit == nil ? $0.configuration.rules.maximum : 1 } ?? 1
+    return try await withThrowingTaskGroup(of: Part.self) { group in
+      var parts: [Part] = []
+      for (number, index) in inputs.indices.enumerated() where !isStopped {
+        if number >= width, let part = try await group.next() { parts.append(part) }
+        group.addTask { (index, try await self.results(of: inputs[index..<(index + 1)])) }
+      }
+      for try await part in group { parts.append(part) }
+      return parts
+    }
   }
 
   private func note(_ results: Results, _ count: Int, _ nanoseconds: Int64) {
@@ -106,6 +139,8 @@ final class FunctionCalls<Function: WorkerFunction>: Sendable {
       }
     case .failure(let crash as WorkerCrash): return .lost(crash, at: crash.element)
     case .failure(let late as CallDeadlineExceeded): return .lost(late, at: nil)
+    // Together they are too much for the pool, or one of them does not encode.
+    case .failure(let error as WorkerCallError): return .lost(error, at: nil)
     case .failure(let error): throw error
     case .granted: throw FrameReader.Malformed()
     }

@@ -43,7 +43,7 @@ public struct WorkerChunk<Function: WorkerFunction> {
   @usableFromInline let inputs: [Function.Input]
   @usableFromInline var outputs: [Function.Output] = []
   @usableFromInline var failures: [(index: Int, error: any Error)] = []
-  /// Where the pool finds which element is being computed, on the status page.
+  /// Where the pool finds which element is being computed, in the worker's journal.
   @usableFromInline let mark: UnsafePointer<Atomic<UInt64>>
 
   init(_ inputs: [Function.Input], mark: UnsafePointer<Atomic<UInt64>>) {

@@ -1,4 +1,5 @@
 #if Metrics
+  import Interprocess
   import Metrics
   import Synchronization
 
@@ -58,16 +59,8 @@
     func note(_ call: PendingCall, isSuccess: Bool) {
       (isSuccess ? answeredCalls : failedCalls).increment()
       guard let sent = call.times.withLock({ $0 }) else { return }
-      queueTime.recordNanoseconds((sent - call.submitted).nanoseconds)
-      runTime.recordNanoseconds((ContinuousClock.now - sent).nanoseconds)
-    }
-  }
-
-  extension Duration {
-    fileprivate var nanoseconds: Int64 {
-      let (seconds, attoseconds) = components
-      let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-      return overflow ? .max : product &+ attoseconds / 1_000_000_000
+      queueTime.recordNanoseconds((sent - call.submitted).saturatingNanoseconds)
+      runTime.recordNanoseconds((ContinuousClock.now - sent).saturatingNanoseconds)
     }
   }
 #endif

@@ -20,7 +20,7 @@ struct PoolObserver: Sendable {
     #endif
   }
 
-  /// - Parameter news: not looked for where nobody listens; `nil`: there is none.
+  /// - Parameter news: not looked for without the traits; `nil`: there is none.
   func tell(_ news: @autoclosure () -> PoolNews?) {
     #if Logging || Metrics
       guard let news = news() else { return }

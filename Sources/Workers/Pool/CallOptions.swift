@@ -3,7 +3,8 @@ public struct CallOptions: Sendable {
   /// Of the calls that wait, those of higher priority go first; `nil`: the task's priority.
   public var priority: TaskPriority?
 
-  /// How long it may run, in place of the pool's `callDeadline`.
+  /// How long it may run, in place of the pool's `callDeadline`; see ``WorkerPoolConfiguration/callDeadline`` for when that
+  /// begins.
   public var deadline: Duration?
 
   /// Whether it may be made again when its worker dies while running it.

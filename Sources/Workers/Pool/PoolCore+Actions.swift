@@ -55,7 +55,9 @@ extension PoolCore {
       return true
     }
     if isCurrent {
-      tell(.forkServerEnded(ending))
+      // At the pool's own end it was asked to.
+      let isNews = state.withLock { $0.machine.life == .running || $0.machine.forkServer == .ready }
+      tell(isNews ? .forkServerEnded(ending) : nil)
       feed(.forkServerDied(at: now)) { $0.lastCause = "the fork server \(ending.map { "\($0)" } ?? "ended")" }
     }
   }

@@ -34,11 +34,11 @@ extension PoolCore {
       feed(.processStarted(worker.id))
     case .stopped:
       worker.note(.stopped)
-      tell(.workerStopped(worker.processID))
+      tell(worker.isStopNews() ? .workerStopped(worker.processID) : nil)
       feed(.stopped(worker.id))
     case .continued:
       worker.noteContinuation()
-      tell(.workerContinued(worker.processID))
+      tell(worker.isStopNews() ? .workerContinued(worker.processID) : nil)
       feed(.continued(worker.id))
     case .ended(.notStarted(let error)):
       worker.channel.peerDied()

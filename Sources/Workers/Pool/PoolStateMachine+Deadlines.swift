@@ -8,13 +8,14 @@ extension PoolStateMachine {
     guard let index = index(of: worker), let work = workers[index].work, work.call == call, work.isTimed else { return }
     let deadline = calls[call]?.request.deadline ?? rules.callDeadline ?? .zero
     let missing = min(deadline - time, rules.startTimeout - work.added)
-    // A timer for less than that would only wake for nothing.
-    guard missing > .milliseconds(1) else { return deadlinePassed(worker, call, &actions) }
-    workers[index].work?.added += missing
-    actions.append(.startTimer(.deadline(worker, call), after: missing))
+    // A timer for less than that would only wake for nothing, once the call runs.
+    let least = Duration.milliseconds(1)
+    guard missing > (time > .zero ? least : .zero) else { return deadlinePassed(worker, call, &actions) }
+    workers[index].work?.added += max(missing, least)
+    actions.append(.startTimer(.deadline(worker, call), after: max(missing, least)))
   }
 
-  /// The caller waits no longer than he said, whatever becomes of the worker.
+  /// The caller waits no longer, whatever becomes of the worker.
   mutating func deadlinePassed(_ worker: WorkerID, _ call: CallID, _ actions: inout [PoolAction]) {
     guard let index = index(of: worker), let work = workers[index].work, work.call == call, work.isTimed else { return }
     workers[index].work?.isTimed = false

@@ -36,6 +36,8 @@ final class PooledWorker: Sendable {
     var ageTimer: UInt64?
     /// Why it goes when it is free, where the machine is told and does not find that out itself.
     var retirement: Retirement?
+    /// How often it was stopped, or continued.
+    var stops = 0
     /// It was asked to exit.
     var isSentHome = false
   }
@@ -65,6 +67,16 @@ final class PooledWorker: Sendable {
   func note(_ fault: WorkerCrash.Fault) {
     state.withLock { if $0.fault == nil, !$0.wasSignalled { $0.fault = fault } }
   }
+
+  /// Whether a stop of it is to be told of: not where it stops again and again.
+  func isStopNews() -> Bool {
+    state.withLock { state in
+      state.stops += 1
+      return state.stops <= Self.mostStopsTold
+    }
+  }
+
+  private static let mostStopsTold = 16
 
   /// It was stopped, and runs again.
   func noteContinuation() { state.withLock { if $0.fault == .stopped { $0.fault = nil } } }

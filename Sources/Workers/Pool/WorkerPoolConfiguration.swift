@@ -23,8 +23,8 @@ public struct WorkerPoolConfiguration: Sendable {
   public var mechanism = Mechanism.ring
 
   /// How long a call may run, from when its worker has received it and begins to decode its arguments; `nil` for ever. How
-  /// long it has waited for a worker does not count, nor, up to ``startTimeout``, how long its arguments travel, so that a
-  /// worker which takes nothing in does not keep its caller. The caller gets ``CallDeadlineExceeded`` then; the call
+  /// long it has waited for a worker does not count, nor how long its arguments travel. For that there is as much time as
+  /// for a start, ``startTimeout``: a worker that takes nothing in keeps its caller no longer than both. The caller gets ``CallDeadlineExceeded`` then; the call
   /// is cancelled, and if it has not ended after the grace period its worker is replaced.
   public var callDeadline: Duration?
 
@@ -123,14 +123,14 @@ public struct WorkerPoolConfiguration: Sendable {
     /// | `.call.queue` | timer | how long calls waited for a worker |
     /// | `.call.run` | timer | how long they ran in it, their way there and back included |
     /// | `.starts` | counter | workers that became ready |
-    /// | `.restarts` | counter | those of them in the place of one that had died, or had to be killed |
+    /// | `.restarts` | counter | those of them, at most, in the place of one that had died, or had to be killed |
     /// | `.crashes` | counter | workers that died of themselves, or were killed for a fault |
     /// | `.resident.bytes` | recorder | the most memory that a worker had, shared pages included, when it has ended |
     /// | `.resident.bytes.now` | meter | the memory that is the workers' own alone, of all together: see ``metricsInterval`` |
     public var metricsLabel = "workers"
 
     /// How long after something has happened in the pool the memory of its workers is looked at; while calls run, it is
-    /// again and again. A pool that has nothing to do is left alone.
+    /// again and again, every 10 ms at the most. A pool that has nothing to do is left alone.
     public var metricsInterval = Duration.seconds(5)
   #endif
 

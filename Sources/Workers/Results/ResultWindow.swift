@@ -26,12 +26,11 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
     var load = ChunkLoad<Input>(atMost: 0)
     /// Of these, those that wait for others to go with them.
     var gathered: [Input] = []
-    /// The number of the next chunk, and of the next whose results are taken where they are in order.
     var nextChunk = 0
-    var nextResult = 0
+    /// By the number of their chunk where they are in order; else as they came.
     var results: [Int: ResultChunk<Input, Output>] = [:]
-    /// Without order: as they came.
-    var arrivals: [Int] = []
+    var arrived = 0
+    var nextResult = 0
     var underWay: [Int: Task<Void, Never>] = [:]
     var feeder: Task<Void, Never>?
     var isAtEnd = false
@@ -83,7 +82,7 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
   ///
   /// - Parameter isUrgent: whether to take more though there are results that nobody has taken.
   func room(isUrgent: Bool) -> Int {
-    state.withLock { state in isUrgent || nextToTake(state) == nil ? room(state) : 0 }
+    state.withLock { state in isUrgent || !hasNext(state) ? room(state) : 0 }
   }
 
   /// Makes the call for a chunk.
@@ -164,8 +163,8 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
   private func note(_ chunk: ResultChunk<Input, Output>, _ number: Int) {
     let (reader, feeder) = state.withLock { state in
       state.underWay[number] = nil
-      state.results[number] = chunk
-      if !plan.isOrdered { state.arrivals.append(number) }
+      state.results[plan.isOrdered ? number : state.arrived] = chunk
+      state.arrived += 1
       startGathered(&state)
       return (state.reader.take(), feederToResume(&state))
     }
@@ -173,11 +172,7 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
     feeder?.resume(returning: true)
   }
 
-  /// The number of the chunk whose results are taken next, where they are there.
-  private func nextToTake(_ state: State) -> Int? {
-    if !plan.isOrdered { return state.arrivals.first }
-    return state.results[state.nextResult] == nil ? nil : state.nextResult
-  }
+  private func hasNext(_ state: State) -> Bool { state.results[state.nextResult] != nil }
 
   private enum Look {
     case chunk(ResultChunk<Input, Output>, CheckedContinuation<Bool, Never>?)
@@ -186,9 +181,8 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
   }
 
   private func look(_ state: inout State) -> Look {
-    if let number = nextToTake(state), let chunk = state.results.removeValue(forKey: number) {
+    if let chunk = state.results.removeValue(forKey: state.nextResult) {
       state.nextResult += 1
-      if !plan.isOrdered { state.arrivals.removeFirst() }
       state.taken -= chunk.count
       return .chunk(chunk, feederToResume(&state))
     }
@@ -220,7 +214,7 @@ final class ResultWindow<Input: Sendable, Output: Sendable>: Sendable {
   private func change() async {
     await withCheckedContinuation { continuation in
       let isThere = state.withLock { state in
-        if nextToTake(state) != nil || isOver(state) { return true }
+        if hasNext(state) || isOver(state) { return true }
         state.reader = continuation
         return false
       }

@@ -4,8 +4,8 @@ import Interprocess
 /// one element that was being computed.
 ///
 /// It is made by `outcomes(of:ordered:options:_:)` and `outcomes(_:of:ordered:options:)` of ``WorkerPool``. Each
-/// iteration makes the calls anew. At most ``WorkerPool/window`` inputs, or chunks of them, have been taken whose results
-/// have not: a reader that is slow slows the calls down. Leaving the loop cancels the calls that are under way.
+/// iteration makes the calls anew. At most ``WorkerPool/window`` inputs, or chunks' worth of them, have been taken whose
+/// results have not: a reader that is slow slows the calls down. Leaving the loop cancels the calls that are under way.
 public struct WorkerOutcomes<Input: Sendable, Output: Sendable>: AsyncSequence {
   public typealias Element = (input: Input, outcome: Result<Output, any Error>)
   typealias Window = ResultWindow<Input, Output>

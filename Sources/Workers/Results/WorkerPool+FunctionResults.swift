@@ -8,8 +8,8 @@ extension WorkerPool {
   /// ```
   ///
   /// The elements travel in chunks, as large as their duration suggests. A chunk's inputs are taken when there is room for
-  /// it, and never before: at most ``window`` chunks have been taken whose results have not, so there may be no end of
-  /// inputs. The first error is thrown when its turn comes and ends the sequence; where it must not cost the others, take
+  /// it, and never before: at most ``window`` chunks' worth has been taken whose results have not, so there may be no end
+  /// of inputs. The first error is thrown when its turn comes and ends the sequence; where it must not cost the others, take
   /// `outcomes(_:of:ordered:options:)`.
   ///
   /// - Parameters:
@@ -50,7 +50,7 @@ extension WorkerPool {
   private func plan<Function: WorkerFunction>(
     _: Function.Type, _ isOrdered: Bool, _ options: CallOptions
   ) -> ResultWindow<Function.Input, Function.Output>.Plan {
-    let calls = FunctionCalls<Function>(core, options)
+    let calls = FunctionCalls<Function>(core, options, keepsResults: true)
     let size = core == nil ? 1 : window
     let busy = min(size, configuration.rules.maximum + 1)
     let call = { @Sendable (inputs: [Function.Input]) async -> [Result<Function.Output, any Error>] in

@@ -155,6 +155,17 @@ struct FunctionResultsTests {
     }
   }
 
+  @Test("elements that together are too much for the pool go one by one, and one that is so alone fails alone")
+  func tooMuch() async throws {
+    var configuration = WorkerPoolConfiguration(count: 2)
+    configuration.maximumMessageSize = 64 << 10
+    try await withWorkerPool(configuration: configuration) { pool in
+      let sizes = (0..<1000).map { $0 == 700 ? 100_000 : 4000 }
+      let outcomes = try await pool.mapOutcomes(Length.self, sizes.map { [UInt8](repeating: 1, count: $0) })
+      #expect(outcomes.map { try? $0.get() } == sizes.map { $0 > 64 << 10 ? nil : $0 })
+    }
+  }
+
   @Test("of no inputs there are no results")
   func empty() async throws {
     try await withWorkerPool(count: 1) { pool in
