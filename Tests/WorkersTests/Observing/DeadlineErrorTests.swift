@@ -7,7 +7,7 @@ import Workers
 struct DeadlineErrorTests {
   @Test("it names the call, the deadline and the worker", arguments: [true, false])
   func names(isCallsOwn: Bool) async throws {
-    let deadline = Duration.milliseconds(50)
+    let deadline = Duration.milliseconds(500)
     var configuration = WorkerPoolConfiguration(count: 1, callDeadline: isCallsOwn ? nil : deadline)
     configuration.gracePeriod = generous
     try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
