@@ -42,10 +42,10 @@ struct PoolPlaces {
 
   private var configuration: WorkerPoolConfiguration {
     var configuration = WorkerPoolConfiguration(count: 3, mechanism: mechanism)
-    // 15 descriptors for the pool and 9 for each of five workers, or one more.
+    // 15 descriptors for the pool, not all of them from the start, and 9 for each of five workers; eight have more than all.
     if place == "few-descriptors" { configuration.count = 5 }
     if place == "too-few-descriptors" {
-      configuration.count = 6
+      configuration.count = 8
       configuration.restartIntensity = .init(deaths: 3, within: .seconds(60))
     }
     return configuration
