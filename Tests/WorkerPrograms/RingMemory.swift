@@ -1,3 +1,4 @@
+import CInterprocess
 import Glibc
 import Synchronization
 
