@@ -23,7 +23,7 @@ struct PoolPlaces {
     case "replaced": _ = readLine()  // The test has replaced the program's file by now.
     case "few-descriptors", "too-few-descriptors":
       // Whoever runs the tests may leave some of its own.
-      for descriptor in STDERR_FILENO + 1..<1024 { close(descriptor) }
+      for descriptor in STDERR_FILENO + 1..<1024 where fcntl(descriptor, F_GETFD) == 0 { close(descriptor) }
       var limit = rlimit(rlim_cur: 64, rlim_max: 64)
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     case "full-shm": fillSharedMemory()
