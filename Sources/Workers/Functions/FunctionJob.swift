@@ -1,3 +1,4 @@
+import Interprocess
 import Synchronization
 
 /// Inputs of a function on their way through the workers, in chunks: the last ones are smaller, so that the workers end
