@@ -1,4 +1,5 @@
 import Glibc
+import Interprocess
 import Synchronization
 
 /// What a cell of the crash matrix marks on its board, where a campaign has its calls.
