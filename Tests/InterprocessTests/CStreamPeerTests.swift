@@ -31,8 +31,12 @@ struct CStreamPeerTests {
     let text = try NamedPipe.Reader(opening: path, timeout: generous).read(exactly: 6, timeout: generous)
     #expect(text == Array("from C".utf8))
     _ = try writing.value()
-    let reading = Background { try peer.run("read-path", path.string) }
-    try NamedPipe.Writer(opening: path, timeout: generous).write(Array("from Swift".utf8), timeout: generous)
+    // Another FIFO: a program that another test is just starting may hold the end that was read from here, and would pass
+    // for the reader.
+    let back = directory.path.appending("back")
+    try NamedPipe.create(at: back)
+    let reading = Background { try peer.run("read-path", back.string) }
+    try NamedPipe.Writer(opening: back, timeout: generous).write(Array("from Swift".utf8), timeout: generous)
     #expect(try reading.value() == "from Swift")
   }
 

@@ -32,8 +32,12 @@ struct PythonStreamPeerTests {
     let text = try NamedPipe.Reader(opening: path, timeout: generous).read(exactly: 11, timeout: generous)
     #expect(text == Array("from Python".utf8))
     _ = try writing.value()
-    let reading = PythonPeer.start("path_read", path.string)
-    try NamedPipe.Writer(opening: path, timeout: generous).write(Array("from Swift".utf8), timeout: generous)
+    // Another FIFO: a program that another test is just starting may hold the end that was read from here, and would pass
+    // for the reader.
+    let back = directory.path.appending("back")
+    try NamedPipe.create(at: back)
+    let reading = PythonPeer.start("path_read", back.string)
+    try NamedPipe.Writer(opening: back, timeout: generous).write(Array("from Swift".utf8), timeout: generous)
     #expect(try reading.value() == "from Swift")
   }
 
