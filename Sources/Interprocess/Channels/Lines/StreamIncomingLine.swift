@@ -28,6 +28,10 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   @exclusivity(unchecked) private var head: StreamFrame.Head?
   /// Nobody waits for an answer: see ``letMessagesGather()``.
   @exclusivity(unchecked) private var isStream = false
+  /// The last message was so short that it was worth less than the call that brought it.
+  @exclusivity(unchecked) private var wasShort = false
+  /// How many reads go by before the other side is given way again: see ``giveWay()``.
+  @exclusivity(unchecked) private var readsBeforeGivingWay = 0
   /// How much of a message that was refused has not come yet.
   @exclusivity(unchecked) private var refused: UInt64 = 0
   /// What arrived and has not been claimed by a message's head yet, or by the receiver.
@@ -88,6 +92,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     guard let size = StreamFrame.shortByteCount(of: bytes), size <= limit, size <= bytes.count - 4 else { return nil }
     aheadRange = (aheadRange.lowerBound + 4 + size)..<aheadRange.upperBound
     wasLong = false
+    wasShort = size <= source.longestGathered
     return UnsafeRawBufferPointer(start: bytes.baseAddress.map { $0 + 4 }, count: size)
   }
 
@@ -161,6 +166,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     claimed = min(Int(head.descriptors), received.count)
     self.head = nil
     wasLong = long.count > 0
+    wasShort = false
   }
 
   private func moveAheadToLong(atMost most: Int) throws(ChannelError) {
@@ -176,7 +182,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   private func read(mayBlock: Bool) throws(ChannelError) -> Result<Int, Errno> {
     if let head, Int(head.byteCount) > Self.longestAhead { return try readLong(Int(head.byteCount), mayBlock) }
     if !aheadRange.isEmpty || wasLong { return readMore(mayBlock) }
-    if mayBlock, isStream { letMessagesGather() }
+    if mayBlock, isStream { wasShort ? letMessagesGather() : giveWay() }
     return readAhead(from: CopyAlignment.place(from: 0), atMost: Self.aheadSize, mayBlock)
   }
 
@@ -193,8 +199,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
       }
       aheadRange = start..<end
     }
-    // After a long message there is not much to be gained by it.
-    if mayBlock, isStream, !wasLong { letMessagesGather() }
+    if mayBlock, isStream, !wasLong { wasShort ? letMessagesGather() : giveWay() }
     return readAhead(from: end, atMost: wasLong && isBetweenMessages ? Self.headAhead : Self.aheadSize, mayBlock)
   }
 
@@ -204,6 +209,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     let room = UnsafeMutableRawBufferPointer(rebasing: ahead[end..<min(ahead.count, end + most)])
     let result = source.read(into: room, receiving: &received, mayBlock: mayBlock)
     if case .success(let count) = result {
+      if readsBeforeGivingWay == 0, count < Self.worthGivingWay { readsBeforeGivingWay = 64 }
       aheadRange = (aheadRange.isEmpty ? end : aheadRange.lowerBound)..<(end + count)
     }
     return result
@@ -222,6 +228,19 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   }
 
   private static var gathering: Int64 { 5_000 }
+
+  /// Longer messages are not waited for. But where the other
+  /// side has the same processor, which shows by how much comes, it is to fill the stream in one go.
+  @inline(__always)
+  private func giveWay() {
+    if readsBeforeGivingWay > 0 {
+      readsBeforeGivingWay -= 1
+    } else {
+      sched_yield()
+    }
+  }
+
+  private static var worthGivingWay: Int { 16 << 10 }
 
   /// Reads more of a long message, straight to its place: as much as came already, or a megabyte, so that memory is
   /// taken for what comes and not for what was announced.
