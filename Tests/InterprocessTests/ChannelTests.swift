@@ -296,7 +296,7 @@ struct ChannelTests {
   @Test("descriptors that nobody took are closed when their message has been received, and not later")
   func untakenDescriptors() throws {
     let ends = try Ends(.socketPair)
-    let looking = { try ends.second.receive(lookingFor: 0, while: { true }) }
+    let looking = { try ends.second.receive(lookingUntil: 0, while: { true }) }
     for receive in [{ try ends.second.receive(timeout: generous) }, looking] {
       var pipe = try Pipe()
       try ends.first.send([1], passing: [pipe.writer.fileDescriptor])

@@ -43,24 +43,27 @@ extension Channel {
   /// Looks for a message again and again, if nobody else is receiving; blocks the thread meanwhile.
   ///
   /// - Parameters:
-  ///   - nanoseconds: for how long.
+  ///   - end: for how long, as ``MonotonicTime`` has it; once at least.
   ///   - isWanted: asked now and then whether to go on.
   package func receive(
-    lookingFor nanoseconds: Int64, while isWanted: () -> Bool
+    lookingUntil end: Int64, while isWanted: () -> Bool
   ) throws(ChannelError) -> [UInt8]? {
     let line = try incomingLine()
     guard receiving.take(by: .passed) else { return nil }
     defer { release(receiving) }
     try checkReceiving()
-    let start = MonotonicTime.now
+    var mayHaveCome = true
     repeat {
       for _ in 0..<16 {
-        if case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
+        if mayHaveCome,
+          case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false)
+        {
           return line.take(bytes)
         }
         ci_spin_pause()
+        mayHaveCome = line.hasNews
       }
-    } while isWanted() && MonotonicTime.now - start < nanoseconds
+    } while isWanted() && MonotonicTime.now < end
     return nil
   }
 

@@ -14,6 +14,9 @@ enum RingBarrier {
 
   /// How long a side sleeps at most where the barrier is refused: a wake-up may be lost.
   static let napWithout = Duration.milliseconds(1)
+  /// The same where both sides seem to share a processor. A timer that comes before the kernel's next tick costs as much as the
+  /// barrier would.
+  static let napOnOneProcessor = Duration.milliseconds(20)
 
   /// Between publishing and looking whether the other side waits. Pairs with ``heavy(_:)``.
   @inline(__always)

@@ -265,4 +265,7 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
 
   /// What the consumer has seen of the producer: when that changes, there are messages.
   var seen: UInt64 { tail }
+
+  /// After a look in vain: whether something has changed.
+  var hasNews: Bool { link.looks(from: seen, for: nextRecord) }
 }

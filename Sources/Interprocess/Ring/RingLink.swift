@@ -93,11 +93,15 @@ extension RingLink {
     if hasChanged(from: seen) { return }
     let start = MonotonicTime.now
     if spins(until: seen, from: start, for: record) { return }
+    // The barrier is for two processors. That the other side has not moved to another just now is not certain: for the first
+    // nap it does without, and that one is short.
+    var needsBarrier = !own.sharesProcessor(with: peer)
     while true {
-      let isCertain = ask(for: RingSide.asleep)
+      let isCertain = ask(for: RingSide.asleep, withBarrier: needsBarrier)
       reach(.beforeLastLook)
       if hasChanged(from: seen) { break }
-      let nap = isCertain ? RingNap.longest : RingBarrier.napWithout
+      let nap = isCertain ? RingNap.longest : needsBarrier ? RingBarrier.napWithout : RingBarrier.napOnOneProcessor
+      needsBarrier = true
       reach(.beforeSleep)
       deadline.sleep(on: own.waiting, while: RingSide.asleep, atMost: nap)
       reach(.afterSleep)
@@ -117,10 +121,10 @@ extension RingLink {
   /// Asks the peer to wake this side, or to ring its bell, at its next change. Look once more before you wait.
   ///
   /// - Returns: whether a change after that look is certain to wake.
-  private func ask(for request: UInt32) -> Bool {
+  private func ask(for request: UInt32, withBarrier: Bool = true) -> Bool {
     self.request(request)
     reach(.beforeBarrier)
-    return RingBarrier.heavy(isAsymmetric: place.isAsymmetric)
+    return withBarrier && RingBarrier.heavy(isAsymmetric: place.isAsymmetric)
   }
 
   /// Looks for a change for a while, if that is worth its while.
@@ -128,18 +132,25 @@ extension RingLink {
     guard spin.begins(own: own, peer: peer) else { return false }
     repeat {
       for _ in 0..<RingSpin.looksAtOnce {
-        if hasChanged(from: seen) {
+        if looks(from: seen, for: record) {
           spin.paidOff()
           return true
-        }
-        // A short record's lines come together with the index's then, and not after it.
-        if let record {
-          ci_prefetch(record)
-          ci_prefetch(record + Self.lineByteCount)
         }
         ci_spin_pause()
       }
     } while spin.goesOn(since: start)
+    return false
+  }
+
+  /// Looks for a change once, while spinning.
+  @inline(__always)
+  func looks(from seen: UInt64, for record: UnsafeRawPointer?) -> Bool {
+    if hasChanged(from: seen) { return true }
+    // A short record's lines come together with the index's then, and not after it.
+    if let record {
+      ci_prefetch(record)
+      ci_prefetch(record + Self.lineByteCount)
+    }
     return false
   }
 

@@ -17,8 +17,7 @@ struct RingSpin {
 
   /// Whether spinning makes sense now.
   func begins(own: RingSide, peer: RingSide) -> Bool {
-    let processor = own.tellProcessor()
-    return budget > 0 && peer.processor.pointee.load(ordering: .relaxed) != processor
+    !own.sharesProcessor(with: peer) && budget > 0
   }
 
   func goesOn(since start: Int64) -> Bool { MonotonicTime.now - start < budget }
@@ -36,6 +35,12 @@ struct RingSpin {
 }
 
 extension RingSide {
+  /// Whether the other side runs on this side's processor, as far as is known.
+  func sharesProcessor(with peer: RingSide) -> Bool {
+    let processor = tellProcessor()
+    return peer.processor.pointee.load(ordering: .relaxed) == processor
+  }
+
   /// Says on which processor this side runs, when it waits or wakes the other.
   @discardableResult
   func tellProcessor() -> UInt32 {

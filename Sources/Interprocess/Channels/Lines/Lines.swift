@@ -58,6 +58,9 @@ protocol IncomingLine: AnyObject, Sendable {
   ///   - mayBlock: whether to wait in the system call itself.
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival
 
+  /// After a look in vain: whether another may find something. It costs next to nothing where it can be `false`.
+  var hasNews: Bool { get }
+
   /// Says, before a look that may block, whether nothing was sent since the last: then nobody waits for an answer, and
   /// the next messages are on their way, maybe.
   func note(isStream: Bool)
@@ -96,6 +99,7 @@ struct Stride {
 
 extension IncomingLine {
   func note(isStream: Bool) {}
+  var hasNews: Bool { true }
   func takeDescriptors(into received: inout ReceivedDescriptors) {}
 }
 

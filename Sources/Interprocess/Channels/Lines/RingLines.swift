@@ -147,6 +147,8 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
     return .end
   }
 
+  var hasNews: Bool { consumer.hasNews }
+
   var partialByteCount: Int? { total == nil ? nil : buffer.count }
 
   @inline(__always)
