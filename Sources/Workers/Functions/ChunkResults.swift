@@ -22,13 +22,12 @@ struct ChunkResults<Output: Codable & Sendable> {
   }
 
   private func write(_ call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
-    if outputs.count == 1, failures.isEmpty, reply.lendResult(call, outputs[0]) { return }
     if Numbers.include(Output.self) {
       var frame = Frame.begin(.result, call, capacity: 32 + outputs.count * MemoryLayout<Output>.stride)
       appendFailures(to: &frame)
       Numbers.append(outputs, to: &frame)
       reply.frame = frame
-    } else {
+    } else if outputs.count != 1 || !failures.isEmpty || !reply.lendResult(call, outputs[0]) {
       try reply.setResult(call) { frame, passed in
         appendFailures(to: &frame)
         try CBOREncoder(passed).encode(outputs, into: &frame)
@@ -92,17 +91,6 @@ struct ChunkResults<Output: Codable & Sendable> {
       try Numbers.include(Output.self)
       ? Numbers.read(Output.self, reader.restBytes) : reader.rest([Output].self, reply.arrived)
     guard outputs.count + failures.count == count else { throw FrameReader.Malformed() }
-  }
-
-  /// Reads what a worker wrote about a single element.
-  static func one(_ reply: CallReply) throws -> Output {
-    if reply.lent == nil, Numbers.include(Output.self) {
-      var reader = try reply.reader()
-      if try reader.number() == 0 { return try Numbers.readOne(Output.self, reader.restBytes) }
-    }
-    let results = try ChunkResults(reply, count: 1)
-    guard let output = results.outputs.first else { throw results.failures.first?.error ?? FrameReader.Malformed() }
-    return output
   }
 
   /// Those of parts of a chunk together; each part's start is the offset of its first element.

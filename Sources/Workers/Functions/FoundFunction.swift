@@ -29,12 +29,34 @@ struct FoundFunction: Sendable {
 
   private init<Function: WorkerFunction>(_: Function.Type) {
     name = "\(Function.self)"
+    let areNumbers = Numbers.include(Function.Input.self) && Numbers.include(Function.Output.self)
     body = { frame, place, reply in
+      if areNumbers, try await Self.isDone(Function.self, frame, place, reply) { return }
       var chunk = WorkerChunk<Function>(try Self.inputs(Function.self, frame, place), mark: place.mark)
       await Function._call(&chunk)
       place.mark.pointee.store(Self.noElement, ordering: .relaxed)
       try ChunkResults(chunk.outputs, chunk.failures).reply(to: place.call, reply)
     }
+  }
+
+  /// Computes a single number of a single number.
+  ///
+  /// - Returns: `false` where there are more.
+  private nonisolated(nonsending) static func isDone<Function: WorkerFunction>(
+    _: Function.Type, _ frame: FrameReader, _ place: Place, _ reply: WorkerResultHandler.Reply
+  ) async throws -> Bool {
+    var frame = frame
+    guard try frame.number() == 0, frame.restBytes.byteCount == MemoryLayout<Function.Input>.size else { return false }
+    let input = try Numbers.readOne(Function.Input.self, frame.restBytes)
+    place.mark.pointee.store(0, ordering: .relaxed)
+    do {
+      let output = try await Function._call(input)
+      reply.frame = OneElement.reply(output, to: place.call)
+    } catch {
+      try ChunkResults<Function.Output>([], [(0, error)]).reply(to: place.call, reply)
+    }
+    place.mark.pointee.store(Self.noElement, ordering: .relaxed)
+    return true
   }
 
   /// Arrays come one by one, since each may lie in the arena.

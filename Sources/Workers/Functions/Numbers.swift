@@ -24,10 +24,7 @@ enum Numbers {
 
   static func readOne<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> Element {
     guard bytes.byteCount == MemoryLayout<Element>.size else { throw FrameReader.Malformed() }
-    return withUnsafeTemporaryAllocation(of: Element.self, capacity: 1) { room in
-      bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(room).copyMemory(from: $0) }
-      return room[0]
-    }
+    return bytes.withUnsafeBytes { $0.loadUnaligned(as: Element.self) }
   }
 
   static func read<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> [Element] {

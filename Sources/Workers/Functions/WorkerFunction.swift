@@ -22,6 +22,9 @@ public protocol WorkerFunction: SendableMetatype {
   /// The loop over a chunk. It is a requirement so that it is compiled with ``call(_:)``, and runs as fast as a loop does;
   /// types do not write it themselves.
   nonisolated(nonsending) static func _call(_ chunk: inout WorkerChunk<Self>) async
+
+  /// The same for a single element.
+  nonisolated(nonsending) static func _call(_ input: Input) async throws -> Output
 }
 
 extension WorkerFunction {
@@ -36,6 +39,11 @@ extension WorkerFunction {
       }
     }
   }
+}
+
+extension WorkerFunction {
+  @inlinable
+  nonisolated(nonsending) public static func _call(_ input: Input) async throws -> Output { try await call(input) }
 }
 
 /// Elements of a ``WorkerFunction`` in a worker, and what came of them.

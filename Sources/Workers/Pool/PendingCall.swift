@@ -73,7 +73,7 @@ final class PendingCall: Sendable {
   }
 
   /// Whether there is no answer yet.
-  var isPending: Bool { answer == nil }
+  var isPending: Bool { state.withLock { if case nil = $0.answer { true } else { false } } }
 
   /// The answer, if it is there.
   var answer: Answer? { state.withLock { $0.answer } }

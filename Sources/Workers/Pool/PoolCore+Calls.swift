@@ -59,10 +59,7 @@ extension PoolCore: WorkerCaller {
     guard count <= configuration.maximumMessageSize else {
       return .failure(WorkerCallError.tooLarge("the call", count, limit: configuration.maximumMessageSize))
     }
-    let id = state.withLock { state in
-      state.lastCall += 1
-      return CallID(rawValue: state.lastCall)
-    }
+    let id = CallID(rawValue: lastCall.wrappingAdd(1, ordering: .relaxed).newValue)
     let call = PendingCall(
       id, name: name, deadline: options.deadline, frame: frame, onReport: options.onReport)
     let start = MonotonicTime.now
@@ -94,11 +91,8 @@ extension PoolCore: WorkerCaller {
       })
     else { return startReading(worker) }
     while call.isPending {
-      let left = end - MonotonicTime.now
       do {
-        guard left > 0, let frame = try worker.channel.receive(lookingFor: left, while: { call.isPending }) else {
-          break
-        }
+        guard let frame = try worker.channel.receive(lookingUntil: end, while: { call.isPending }) else { break }
         guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
       } catch {
         return endReading(worker, isViolation: error.code == .malformedMessage || error.code == .messageTooLarge)
@@ -236,7 +230,7 @@ extension PoolCore: WorkerCaller {
   private func reply(
     _ kind: Frame.Kind, to id: CallID, _ frame: [UInt8], from worker: PooledWorker
   ) -> CallReply? {
-    guard kind == .sharedResult || kind == .lentResult else { return CallReply(frame: frame, arrived: nil) }
+    guard kind == .sharedResult || kind == .lentResult else { return CallReply(frame: frame) }
     guard worker.state.withLock({ $0.call == id }) else { return nil }
     do {
       guard let arrived = try worker.descriptors(of: id, frame) else { return nil }
@@ -246,10 +240,10 @@ extension PoolCore: WorkerCaller {
       else { return nil }
       let limit = configuration.maximumMessageSize
       let lent = LentResult(arrived, byteCount: byteCount, limit: limit) { worker.release(id) }
-      return lent.map { CallReply(frame: frame, arrived: nil, lent: $0) }
+      return lent.map { CallReply(frame: frame, lent: $0) }
     } catch {
       // This process has no room for them: the worker is well.
-      return CallReply(frame: frame, arrived: nil, failure: error)
+      return CallReply(frame: frame, failure: error)
     }
   }
 

@@ -23,7 +23,6 @@ final class PoolCore: Sendable {
     var starting: [WorkerID: Bool] = [:]
     var calls: [CallID: PendingCall] = [:]
     var workers: [WorkerID: PooledWorker] = [:]
-    var lastCall = 0
     var forkServer: ForkServer?
     /// Those that have ended, for as long as workers of theirs live: letting go of one would kill these.
     var endedForkServers: [ForkServer] = []
@@ -52,6 +51,8 @@ final class PoolCore: Sendable {
   /// Where large arguments go.
   let blocks = Mutex<Arena?>(nil)
   private let start = ContinuousClock.now
+  /// Counts the calls.
+  let lastCall = Atomic(0)
   /// How many callers look for their reply without suspending.
   let looking = Atomic(0)
   let look = CallLook()

@@ -115,11 +115,7 @@ extension PoolStateMachine {
         guard let held = leaseIndex(of: lease), let call = leases[held].queue.removeFirst() else { continue }
         send(call, to: index, &actions)
       } else if let call = takeNext(for: index) {
-        if calls[call]?.isHold == true {
-          grant(call, index, &actions)
-        } else {
-          send(call, to: index, &actions)
-        }
+        send(call, to: index, &actions)
       }
     }
   }
@@ -140,11 +136,12 @@ extension PoolStateMachine {
   }
 
   private mutating func send(_ id: CallID, to index: Int, _ actions: inout [PoolAction]) {
-    guard var call = calls[id] else { return }
+    guard let place = calls.index(forKey: id) else { return }
+    if calls.values[place].isHold { return grant(id, index, &actions) }
     let worker = workers[index].id
-    call.attempts += 1
-    call.worker = worker
-    calls[id] = call
+    calls.values[place].attempts += 1
+    calls.values[place].worker = worker
+    let call = calls.values[place]
     var work = PoolWork(call: id)
     actions.append(.send(id, to: worker, attempt: call.attempts))
     if let deadline = call.request.deadline ?? rules.callDeadline {

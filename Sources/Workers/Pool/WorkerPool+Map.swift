@@ -85,7 +85,7 @@ extension WorkerPool {
     let name = try TypeNames.name(of: function)
     return try await CallTrace.withCallerSpan(name.display) {
       let frame = try FunctionFrame.make(function, name, one: input)
-      return try ChunkResults.one(try await core.call(.any, name: name.display, frame, options))
+      return try OneElement.output(of: try await core.call(.any, name: name.display, frame, options))
     }
   }
 }

@@ -31,11 +31,11 @@ enum Frame {
 
   /// The head of a frame, to append the rest to.
   static func begin(_ kind: Kind, _ call: UInt64, capacity: Int = 64) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(headSize + capacity)
-    bytes.append(kind.rawValue)
-    bytes.append(littleEndian: call)
-    return bytes
+    [UInt8](unsafeUninitializedCapacity: headSize + capacity) { bytes, count in
+      bytes[0] = kind.rawValue
+      UnsafeMutableRawBufferPointer(bytes).storeBytes(of: call.littleEndian, toByteOffset: 1, as: UInt64.self)
+      count = headSize
+    }
   }
 
   /// Makes a result one with descriptors.

@@ -62,6 +62,18 @@ struct FunctionTests {
     }
   }
 
+  @Test("a single number of a single number, what it throws, and what it does to its worker")
+  func oneNumber() async throws {
+    try await withWorkerPool(count: 1) { pool in
+      #expect(try await pool.call(Square.self, 12) == 144)
+      #expect(try await pool.map(Square.self, [-3]) == [9])
+      await #expect(throws: Refusal(why: "negative")) { try await pool.call(Square.self, -1) }
+      await #expect(throws: Refusal(why: "negative")) { try await pool.map(Square.self, [-1]) }
+      await #expect(throws: WorkerCrash.self) { try await pool.call(Square.self, -2) }
+      #expect(try await pool.call(Square.self, 5) == 25)
+    }
+  }
+
   @Test("shared arrays are inputs and outputs")
   func sharedArrays() async throws {
     try await withWorkerPool(count: 2) { pool in

@@ -225,10 +225,11 @@ struct PoolMisfortuneTests {
 /// Whether the call made last runs in its worker, which is later than that it was given to one.
 func hasBegunLastCall<Worker>(_ pool: WorkerPool<Worker>) -> Bool {
   guard let core = pool.core else { return false }
+  let last = core.lastCall.load(ordering: .relaxed)
   return core.state.withLock { state in
     // An answered one was removed.
-    state.calls[CallID(rawValue: state.lastCall)] != nil
-      && state.workers.values.contains { $0.journal.call == UInt64(state.lastCall) }
+    state.calls[CallID(rawValue: last)] != nil
+      && state.workers.values.contains { $0.journal.call == UInt64(last) }
   }
 }
 
