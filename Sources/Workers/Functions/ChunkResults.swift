@@ -5,11 +5,17 @@ struct ChunkResults<Output: Codable & Sendable> {
   private(set) var outputs: [Output]
   /// Their indices rise.
   private(set) var failures: [(index: Int, error: any Error)]
+  /// How long the worker had to compute it; 0 where it does not say.
+  var nanoseconds: Int64 = 0
 
   init(_ outputs: [Output], _ failures: [(index: Int, error: any Error)]) {
     self.outputs = outputs
     self.failures = failures
   }
+
+  /// How long the chunk took, of the time from its call to its reply: without the wait for a free worker, where the worker
+  /// says so.
+  func duration(ofAtMost most: Int64) -> Int64 { nanoseconds > 0 ? min(nanoseconds, most) : most }
 
   /// Writes it as the answer to a call.
   consuming func reply(to call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
@@ -24,18 +30,19 @@ struct ChunkResults<Output: Codable & Sendable> {
   private func write(_ call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
     if Numbers.include(Output.self) {
       var frame = Frame.begin(.result, call, capacity: 32 + outputs.count * MemoryLayout<Output>.stride)
-      appendFailures(to: &frame)
+      appendHead(to: &frame)
       Numbers.append(outputs, to: &frame)
       reply.frame = frame
     } else if outputs.count != 1 || !failures.isEmpty || !reply.lendResult(call, outputs[0]) {
       try reply.setResult(call) { frame, passed in
-        appendFailures(to: &frame)
+        appendHead(to: &frame)
         try CBOREncoder(passed).encode(outputs, into: &frame)
       }
     }
   }
 
-  private func appendFailures(to frame: inout [UInt8]) {
+  private func appendHead(to frame: inout [UInt8]) {
+    frame.append(littleEndian: UInt64(nanoseconds))
     frame.append(littleEndian: UInt64(failures.count))
     for (index, error) in failures {
       frame.append(littleEndian: UInt64(index))
@@ -78,6 +85,7 @@ struct ChunkResults<Output: Codable & Sendable> {
 
   private init(inFrameOf reply: CallReply, _ count: Int) throws {
     var reader = try reply.reader()
+    nanoseconds = Int64(clamping: try reader.number())
     var failures: [(index: Int, error: any Error)] = []
     for _ in 0..<(try reader.number()) {
       let index = try reader.number()

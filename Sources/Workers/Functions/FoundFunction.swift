@@ -32,10 +32,13 @@ struct FoundFunction: Sendable {
     let areNumbers = Numbers.include(Function.Input.self) && Numbers.include(Function.Output.self)
     body = { frame, place, reply in
       if areNumbers, try await Self.isDone(Function.self, frame, place, reply) { return }
+      let start = MonotonicTime.now
       var chunk = WorkerChunk<Function>(try Self.inputs(Function.self, frame, place), mark: place.mark)
       await Function._call(&chunk)
       place.mark.pointee.store(Self.noElement, ordering: .relaxed)
-      try ChunkResults(chunk.outputs, chunk.failures).reply(to: place.call, reply)
+      var results = ChunkResults(chunk.outputs, chunk.failures)
+      results.nanoseconds = max(1, MonotonicTime.now - start)
+      try results.reply(to: place.call, reply)
     }
   }
 

@@ -73,7 +73,7 @@ final class FunctionCalls<Function: WorkerFunction>: Sendable {
     let start = MonotonicTime.now
     switch try await attempt(inputs) {
     case .results(let results):
-      note(results, inputs.count, MonotonicTime.now - start)
+      note(results, inputs.count, results.duration(ofAtMost: MonotonicTime.now - start))
       return [(inputs.startIndex, results)]
     case .lost(let error, let element):
       // The offset comes from memory that the worker writes.

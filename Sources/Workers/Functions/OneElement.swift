@@ -3,9 +3,10 @@
 ///
 /// Nothing here is of a generic type, since each look at the type would be one at run time.
 enum OneElement {
-  /// Writes that a single element succeeded, as ``ChunkResults`` does.
+  /// Writes that a single element succeeded, as ``ChunkResults`` does, without looking at the time.
   static func reply<Output>(_ output: Output, to call: UInt64) -> [UInt8] {
-    var frame = Frame.begin(.result, call, capacity: 8 + MemoryLayout<Output>.size)
+    var frame = Frame.begin(.result, call, capacity: 16 + MemoryLayout<Output>.size)
+    frame.append(littleEndian: 0)
     frame.append(littleEndian: 0)
     Numbers.append(output, to: &frame)
     return frame
@@ -15,6 +16,7 @@ enum OneElement {
   static func output<Output: Codable & Sendable>(of reply: CallReply) throws -> Output {
     if reply.lent == nil, Numbers.include(Output.self) {
       var reader = try reply.reader()
+      _ = try reader.number()
       if try reader.number() == 0 { return try Numbers.readOne(Output.self, reader.restBytes) }
     }
     return try outputOfChunk(reply)

@@ -2,7 +2,8 @@ import Interprocess
 import TestSupport
 import Testing
 import WorkerPrograms
-import Workers
+
+@testable import Workers
 
 @Suite("Functions without state", .serialized)
 struct FunctionTests {
@@ -65,12 +66,13 @@ struct FunctionTests {
   @Test("a single number of a single number, what it throws, and what it does to its worker")
   func oneNumber() async throws {
     try await withWorkerPool(count: 1) { pool in
-      #expect(try await pool.call(Square.self, 12) == 144)
-      #expect(try await pool.map(Square.self, [-3]) == [9])
+      let (single, mapped) = (try await pool.call(Square.self, 12), try await pool.map(Square.self, [-3]))
+      #expect(single == 144 && mapped == [9])
       await #expect(throws: Refusal(why: "negative")) { try await pool.call(Square.self, -1) }
       await #expect(throws: Refusal(why: "negative")) { try await pool.map(Square.self, [-1]) }
       await #expect(throws: WorkerCrash.self) { try await pool.call(Square.self, -2) }
-      #expect(try await pool.call(Square.self, 5) == 25)
+      let next = try await pool.call(Square.self, 5)
+      #expect(next == 25)
     }
   }
 
@@ -81,6 +83,22 @@ struct FunctionTests {
       let same = try await pool.map(DoubleShared.self, arrays)
       #expect(arrays.map { $0[9] } == (0..<40).map { Double(2 * $0) })
       #expect(same.map { $0[0] } == arrays.map { $0[0] })
+    }
+  }
+
+  @Test("how long chunks are comes of what their worker had to do, and not of what they waited for")
+  func durations() async throws {
+    try await withWorkerPool(count: 1) { pool in
+      let calls = FunctionCalls<Square>(pool.core, .init())
+      let waiting = try await pool.withWorker { _ in
+        let waiting = Task { try await calls.results(of: Array(0..<100)[...]).outputs.count }
+        // Ten milliseconds an element, if they counted.
+        try await Task.sleep(for: .seconds(1))
+        return waiting
+      }
+      let count = try await waiting.value
+      #expect(count == 100)
+      #expect(calls.chunkLimit > 4)
     }
   }
 
