@@ -214,15 +214,20 @@ struct ArenaTests {
   }
 
   @Test(
-    "more than 4 GiB",
-    .enabled(if: getenv("INTERPROCESS_HUGE") != nil, "skipped: takes 10 GB of memory; set INTERPROCESS_HUGE=1"))
+    "more than 4 GiB, there and back",
+    .enabled(if: getenv("INTERPROCESS_HUGE") != nil, "skipped: takes 15 GB of memory; set INTERPROCESS_HUGE=1"))
   func huge() async throws {
+    let count = (4 << 30) + 12345
     try await withWorkerPool(of: Large.self, count: 1) { pool in
-      var bytes = [UInt8](repeating: 0, count: (4 << 30) + 12345)
+      var bytes = [UInt8](repeating: 0, count: count)
       bytes[0] = 1
       bytes[bytes.count - 1] = 2
       let ends = try await pool.run { [bytes] in try await $0.ends(bytes) }
       #expect(ends == [1, 2])
+    }
+    try await withWorkerPool(of: Large.self, count: 1) { pool in
+      let numbers = try await pool.run { try await $0.make(count / 8, 3) }
+      #expect(numbers.count == count / 8 && numbers.first == 3 && numbers.last == 3)
     }
   }
 }
