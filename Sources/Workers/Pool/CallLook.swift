@@ -9,6 +9,7 @@ struct CallLook: ~Copyable, Sendable {
   private static let shortest: Int64 = 20_000
   /// Calls that take longer than half of this are not looked for: their callers' processors have better things to do.
   private static let longest: Int64 = 400_000
+  private static let leastStep: Int64 = 20_000
 
   private let count = Atomic<UInt64>(0)
 
@@ -27,11 +28,13 @@ struct CallLook: ~Copyable, Sendable {
   func note(_ nanoseconds: Int64, lookingFor looked: Int64, wasSeen: Bool) {
     let last = usual.load(ordering: .relaxed)
     if wasSeen {
-      // From calls thought to be long, one that is not tells most.
-      usual.store(2 * last > Self.longest ? nanoseconds : (last + nanoseconds) / 2, ordering: .relaxed)
-    } else if looked > Self.shortest {
+      // From calls thought to be long, one that is not tells most; one that took long for once tells little.
+      let most = 2 * last + Self.leastStep
+      usual.store(
+        2 * last > Self.longest ? nanoseconds : (3 * last + min(nanoseconds, most)) / 4, ordering: .relaxed)
+    } else if looked > Self.shortest, 2 * last <= Self.longest {
       // What it took says little: the time to suspend and to wake is in it.
-      usual.store(last + (2 * Self.longest - last) / 8, ordering: .relaxed)
+      usual.store(last + max(last / 4, Self.leastStep), ordering: .relaxed)
     }
   }
 }

@@ -121,11 +121,10 @@ extension PoolCore: WorkerCaller {
 
   private func read(_ worker: PooledWorker) async {
     let patience = max(configuration.gracePeriod, Self.leastPatience)
-    var count = 0
     while true {
-      // A worker that never stops talking is not to keep a thread from everybody else.
-      count += 1
-      if count % 64 == 0 { await Task.yield() }
+      // Those whose calls have been answered come first, and make the next: with many of them, to wait for a reply here,
+      // spinning, would be to wait for nothing. Nor is a worker that never stops talking to have a thread for itself.
+      await Task.yield()
       do {
         guard let frame = try await worker.channel.receive(pausingAtMost: patience) else {
           return endReading(worker, isViolation: false)
