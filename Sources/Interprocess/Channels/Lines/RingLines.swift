@@ -124,6 +124,10 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
   @exclusivity(unchecked) private var total: Int?
   /// Whether the pieces that come belong to a message that was refused.
   @exclusivity(unchecked) private var isSkipping = false
+  /// Nobody waits for an answer: see ``letMessagesGather()``.
+  @exclusivity(unchecked) private var isStream = false
+  /// How many messages came since the last look at the producer's index.
+  @exclusivity(unchecked) private var sinceLook = 0
 
   init(_ consumer: consuming RingConsumer, _ peer: PeerLife) {
     interrupter = consumer.interrupter
@@ -133,11 +137,13 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
 
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
     if total == nil { buffer.removeAll() }
+    if isStream, consumer.hasTakenAllKnown { letMessagesGather() }
     var stride = Stride()
     while let size = try nextByteCount() {
       try takePiece(size, limit: limit)
       if buffer.count == total {
         total = nil
+        sinceLook += 1
         return .message(buffer.bytes)
       }
       if !stride.goesOn(after: size) { return .unfinished }
@@ -146,6 +152,19 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
     if total != nil { throw truncated }
     return .end
   }
+
+  func note(isStream: Bool) { self.isStream = isStream }
+
+  /// Each look takes the index's line from the producer, which then waits for it with its next message. So one that brought
+  /// little is not followed by the next at once.
+  private func letMessagesGather() {
+    defer { sinceLook = 0 }
+    guard (1...Self.few).contains(sinceLook) else { return }
+    for _ in 0..<Self.pauses { ci_spin_pause() }
+  }
+
+  private static var few: Int { 8 }
+  private static var pauses: Int { 16 }
 
   var hasNews: Bool { consumer.hasNews }
 
