@@ -43,7 +43,7 @@ extension Channel {
   /// Looks for a message again and again, if nobody else is receiving; blocks the thread meanwhile.
   ///
   /// - Parameters:
-  ///   - end: for how long, as ``MonotonicTime`` has it; once at least.
+  ///   - end: until when, as ``MonotonicTime`` has it; once at least.
   ///   - isWanted: asked now and then whether to go on.
   package func receive(
     lookingUntil end: Int64, while isWanted: () -> Bool
@@ -55,10 +55,12 @@ extension Channel {
     var mayHaveCome = true
     repeat {
       for _ in 0..<16 {
-        if mayHaveCome,
-          case .message(let bytes) = try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false)
-        {
-          return line.take(bytes)
+        if mayHaveCome {
+          switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
+          case .message(let bytes): return line.take(bytes)
+          case .unfinished: continue
+          case .nothing, .end: break
+          }
         }
         ci_spin_pause()
         mayHaveCome = line.hasNews

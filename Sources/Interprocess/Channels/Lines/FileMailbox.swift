@@ -5,7 +5,8 @@ import SystemPackage
 /// One side of a file as a mailbox: its bytes go round in a circle, and a counter of the kernel for each side says how
 /// many it may write, or read.
 struct FileCircle: ~Copyable, Sendable {
-  /// How many bytes the file holds before its sender waits.
+  /// How many bytes the file holds before its sender waits: of one that is empty three quarters of that at least, see
+  /// ``piece``.
   static let capacity = 1 << 20
   /// What goes at once, so that the other side reads while this one writes; and how much room the receiver gives back at
   /// once, for which the sender does not wait before.
@@ -71,6 +72,8 @@ struct FileCircle: ~Copyable, Sendable {
     }
     return (result, state)
   }
+
+  var hasAllowance: Bool { allowed > 0 }
 
   private mutating func takeAllowance() {
     // Whatever the other side says, there are no more bytes than the file has.
@@ -138,9 +141,22 @@ struct FileSink: ~Copyable, ByteSink {
   mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<
     Int, Errno
   > {
-    let (result, peer) = circle.move(atMost: bytes.count) { pwrite($0, bytes.baseAddress, $2, $1) }
-    return switch peer {
-    case .lives: result
+    written(circle.move(atMost: bytes.count) { pwrite($0, bytes.baseAddress, $2, $1) })
+  }
+
+  mutating func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Result<Int, Errno>? {
+    written(
+      circle.move(atMost: first.count + second.count) { file, offset, count in
+        let own = min(count, first.count)
+        return withVectors(.init(rebasing: first[..<own]), .init(rebasing: second[..<(count - own)])) {
+          pwritev(file, $0, 2, offset)
+        }
+      })
+  }
+
+  private func written(_ move: (result: Result<Int, Errno>, peer: PeerLife.State)) -> Result<Int, Errno> {
+    switch move.peer {
+    case .lives: move.result
     case .closed: .failure(.brokenPipe)
     case .died: .failure(.noSuchProcess)
     }
@@ -167,8 +183,8 @@ struct FileSource: ~Copyable, ByteSource {
     }
   }
 
+  var hasBytes: Bool { circle.hasAllowance }
   /// Nothing is gained by waiting first: whoever writes there waits for nobody.
-  var hasBytes: Bool { true }
   var longestGathered: Int { 0 }
 
   func waitForBytes(by deadline: Deadline) throws(InterprocessError) -> Bool { try circle.wait(by: deadline) }

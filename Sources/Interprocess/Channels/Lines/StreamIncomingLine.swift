@@ -166,7 +166,7 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
     claimed = min(Int(head.descriptors), received.count)
     self.head = nil
     wasLong = long.count > 0
-    wasShort = false
+    wasShort = !wasLong && head.byteCount <= UInt64(source.longestGathered)
   }
 
   private func moveAheadToLong(atMost most: Int) throws(ChannelError) {
@@ -229,13 +229,13 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
 
   private static var gathering: Int64 { 5_000 }
 
-  /// Longer messages are not waited for. But where the other
-  /// side has the same processor, which shows by how much comes, it is to fill the stream in one go.
+  /// Longer messages are not waited for. But where the other side has the same processor, which shows by how much comes, it
+  /// is to fill the stream in one go.
   @inline(__always)
   private func giveWay() {
     if readsBeforeGivingWay > 0 {
       readsBeforeGivingWay -= 1
-    } else {
+    } else if !source.hasBytes {
       sched_yield()
     }
   }

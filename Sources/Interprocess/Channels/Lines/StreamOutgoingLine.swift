@@ -38,7 +38,7 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
     if gone == nil {
       begin(message, descriptors)
       // Most messages are one call. What is in its way the same call finds again.
-      if mayBlock, descriptors.isEmpty, case .success(let count) = writeBeginning() {
+      if mayBlock, descriptors.isEmpty, case .success(let count) = writeBeginning(of: message) {
         if count == headSize + message.byteCount {
           gone = nil
           return .sent
@@ -50,9 +50,16 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
   }
 
   @inline(__always)
-  private func writeBeginning() -> Result<Int, Errno> {
+  private func writeBeginning(of message: RawSpan) -> Result<Int, Errno> {
     let piece = UnsafeRawBufferPointer(start: beginning.baseAddress, count: beginningCount)
+    if beginningCount < headSize + message.byteCount, let result = writeAll(piece, message) { return result }
     return sink.write(piece, passing: [], mayBlock: true)
+  }
+
+  /// A long message and what was copied of it by one call, where that can be.
+  @inline(never)
+  private func writeAll(_ piece: UnsafeRawBufferPointer, _ message: RawSpan) -> Result<Int, Errno>? {
+    message.withUnsafeBytes { sink.write(piece, UnsafeRawBufferPointer(rebasing: $0[(beginningCount - headSize)...])) }
   }
 
   @inline(never)
