@@ -24,7 +24,7 @@ func channelScenario(_ name: String, _ arguments: [String]) throws -> Bool {
   case "channel-allocations": try channelAllocations(arguments)
   case "channel-naps": try channelNaps(arguments)
   case "mailbox-naps": try mailboxNaps(arguments)
-  case "lost-wake": try lostWake()
+  case "lost-wake": try lostWake(isPinned: arguments.last == "pinned")
   case "refused-barriers": try refuseBarriers()
   default: return false
   }

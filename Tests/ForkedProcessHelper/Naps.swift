@@ -8,7 +8,7 @@ import SystemPackage
 /// no barrier.
 func channelNaps(_ arguments: [String]) throws {
   // A wake-up that is lost shall be a timeout, and not a late look.
-  RingNap.longest = .seconds(3600)
+  (RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil)
   if arguments.last == "refused" { try refuseBarriers() }
   let channel = try Stranger(arguments).meet()
   guard arguments.count > 4, let turns = Int(arguments[4]) else { return say("how many turns?") }
@@ -60,7 +60,7 @@ private let size = 4000
 /// Two children send to a mailbox with little room. Arguments: whose barriers are refused: `nobody`, `producers`,
 /// `receiver` or `all`; how many messages from each.
 func mailboxNaps(_ arguments: [String]) throws {
-  RingNap.longest = .seconds(3600)
+  (RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil)
   guard let who = arguments.first, let count = arguments.last.flatMap({ Int($0) }) else { return say("whose?") }
   if who == "all" { try refuseBarriers() }
   let capacity = 1 << 14
@@ -85,24 +85,38 @@ func mailboxNaps(_ arguments: [String]) throws {
   say("\(try first.wait()), \(try second.wait())")
 }
 
+private func awaitSleep(of process: pid_t, _ body: () throws -> Void) throws {
+  usleep(20_000)
+  while processStatus(of: "\(process)").dropFirst(2).first != "S" { usleep(1000) }
+  try body()
+}
+
 /// A producer is killed that has put a message into the ring, and has not looked yet whether anybody sleeps. To the
 /// consumer that is a wake-up lost for want of a barrier: it has to look again soon.
-func lostWake() throws {
+///
+/// - Parameter isPinned: this process has one processor, as both sides know from a message before, and the consumer spares
+///   the barrier. Else it is refused.
+func lostWake(isPinned: Bool) throws {
   #if DEBUG
-    RingNap.longest = .seconds(3600)
+    (RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil)
     // The ring's sides count on the barrier; this one has none.
     guard ci_membarrier_register() == 0 else { return say("this kernel has no barriers") }
     let memory = try Ring.create(capacity: 1024)
     let consumerID = getpid()
     var child = try ForkedProcess {
       var producer = try RingProducer(attachingTo: memory.mapping)
+      if isPinned { try awaitSleep(of: consumerID) { try producer.send([0]) } }
       RingStep.hook = { step in if step == .beforeLook { kill(getpid(), SIGKILL) } }
-      usleep(20_000)
-      while processStatus(of: "\(consumerID)").dropFirst(2).first != "S" { usleep(1000) }
-      try producer.send([1])
+      try awaitSleep(of: consumerID) { try producer.send([1]) }
     }
-    try refuseBarriers()
+    if isPinned {
+      // So long that the child finds it.
+      RingNap.firstOnOneProcessor = .seconds(2)
+    } else {
+      try refuseBarriers()
+    }
     var consumer = try RingConsumer(attachingTo: memory.mapping)
+    if isPinned { say("\(try consumer.receive(timeout: nap) ?? [])") }
     say("\(try consumer.receive(timeout: nap) ?? [])")
     say("\(try child.wait())")
   #else

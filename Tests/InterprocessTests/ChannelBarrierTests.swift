@@ -40,6 +40,18 @@ struct ChannelBarrierTests {
     #expect(run.lines == expected || isImpossible, "\(run.output) \(run.exitCode) \(run.errors)")
   }
 
+  @Test("nor does a side that spares the barrier, as both seem to be on one processor, sleep for good")
+  func lostWakeOnOneProcessor() throws {
+    let status = try Command.run("/bin/cat", ["/proc/self/status"])
+    let allowed = status.lines.first { $0.hasPrefix("Cpus_allowed_list:") } ?? ""
+    let processor = allowed.split { !$0.isNumber }.first ?? "0"
+    let run = try Command.run(
+      "/usr/bin/taskset", ["-c", String(processor), Self.program, "lost-wake", "pinned"], timeout: generous)
+    let expected = ["[0]", "[1]", "was killed by signal 9 (SIGKILL)"]
+    let isImpossible = [["this kernel has no barriers"], ["release builds have no steps"]].contains(run.lines)
+    #expect(run.lines == expected || isImpossible, "\(run.output) \(run.exitCode) \(run.errors)")
+  }
+
   /// What became of the side that listens, which makes the rings, and of the one that connects.
   private func takeTurns(_ form: String, _ refused: String) throws -> [String] {
     let directory = try TemporaryDirectory()

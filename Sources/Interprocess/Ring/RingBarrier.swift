@@ -14,9 +14,6 @@ enum RingBarrier {
 
   /// How long a side sleeps at most where the barrier is refused: a wake-up may be lost.
   static let napWithout = Duration.milliseconds(1)
-  /// The same where both sides seem to share a processor. A timer that comes before the kernel's next tick costs as much as the
-  /// barrier would.
-  static let napOnOneProcessor = Duration.milliseconds(20)
 
   /// Between publishing and looking whether the other side waits. Pairs with ``heavy(_:)``.
   @inline(__always)
@@ -31,11 +28,12 @@ enum RingBarrier {
 
   /// Between saying that one waits and the last look. Pairs with ``light(isEnough:)``.
   ///
+  /// - Parameter isSpared: whether to do without the other side's part.
   /// - Returns: whether the other side is certain to be seen, or to see: without, look again soon.
-  static func heavy(isAsymmetric: Bool) -> Bool {
+  static func heavy(isAsymmetric: Bool, isSpared: Bool = false) -> Bool {
     // This side's own store and look; membarrier's are the other's.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    return isAsymmetric ? ci_membarrier() == 0 : true
+    return isAsymmetric ? !isSpared && ci_membarrier() == 0 : true
   }
 }
 

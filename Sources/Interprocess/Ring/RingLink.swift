@@ -53,7 +53,8 @@ struct RingLink: ~Copyable {
 
   @inline(__always)
   private func notify() {
-    // Pairs with heavy() in ask(): either this look sees the request, or the peer's last look sees the index.
+    // Pairs with heavy() in ask(): either this look sees the request, or the peer's last look sees the index, but for a peer
+    // that spares the barrier and naps shortly.
     RingBarrier.light(isEnough: isLight)
     reach(.beforeLook)
     // Not a function of this value: for one that is not inlined all of it would be copied, each time.
@@ -93,15 +94,13 @@ extension RingLink {
     if hasChanged(from: seen) { return }
     let start = MonotonicTime.now
     if spins(until: seen, from: start, for: record) { return }
-    // The barrier is for two processors. That the other side has not moved to another just now is not certain: for the first
-    // nap it does without, and that one is short.
-    var needsBarrier = !own.sharesProcessor(with: peer)
+    var first = own.sharesProcessor(with: peer) ? RingNap.firstOnOneProcessor : nil
     while true {
-      let isCertain = ask(for: RingSide.asleep, withBarrier: needsBarrier)
+      let isCertain = ask(for: RingSide.asleep, sparingBarrier: first != nil)
       reach(.beforeLastLook)
       if hasChanged(from: seen) { break }
-      let nap = isCertain ? RingNap.longest : needsBarrier ? RingBarrier.napWithout : RingBarrier.napOnOneProcessor
-      needsBarrier = true
+      let nap = isCertain ? RingNap.longest : first ?? RingBarrier.napWithout
+      first = nil
       reach(.beforeSleep)
       deadline.sleep(on: own.waiting, while: RingSide.asleep, atMost: nap)
       reach(.afterSleep)
@@ -121,10 +120,10 @@ extension RingLink {
   /// Asks the peer to wake this side, or to ring its bell, at its next change. Look once more before you wait.
   ///
   /// - Returns: whether a change after that look is certain to wake.
-  private func ask(for request: UInt32, withBarrier: Bool = true) -> Bool {
+  private func ask(for request: UInt32, sparingBarrier isSpared: Bool = false) -> Bool {
     self.request(request)
     reach(.beforeBarrier)
-    return withBarrier && RingBarrier.heavy(isAsymmetric: place.isAsymmetric)
+    return RingBarrier.heavy(isAsymmetric: place.isAsymmetric, isSpared: isSpared)
   }
 
   /// Looks for a change for a while, if that is worth its while.
