@@ -5,12 +5,20 @@ struct ChunkResults<Output: Codable & Sendable> {
   private(set) var outputs: [Output]
   /// Their indices rise.
   private(set) var failures: [(index: Int, error: any Error)]
-  /// How long the worker had to compute it; 0 where it does not say.
-  var nanoseconds: Int64 = 0
+  /// How long the worker took for it; 0 where it does not say.
+  private var nanoseconds: Int64 = 0
+  /// In the worker: when it began.
+  private var began: Int64?
 
   init(_ outputs: [Output], _ failures: [(index: Int, error: any Error)]) {
     self.outputs = outputs
     self.failures = failures
+  }
+
+  /// Those of a call that a worker has begun at a time of ``MonotonicTime``.
+  init(_ outputs: [Output], _ failures: [(index: Int, error: any Error)], began: Int64) {
+    self.init(outputs, failures)
+    self.began = began
   }
 
   /// How long the chunk took, of the time from its call to its reply: without the wait for a free worker, where the worker
@@ -32,21 +40,32 @@ struct ChunkResults<Output: Codable & Sendable> {
       var frame = Frame.begin(.result, call, capacity: 32 + outputs.count * MemoryLayout<Output>.stride)
       appendHead(to: &frame)
       Numbers.append(outputs, to: &frame)
+      writeDuration(to: &frame)
       reply.frame = frame
     } else if outputs.count != 1 || !failures.isEmpty || !reply.lendResult(call, outputs[0]) {
       try reply.setResult(call) { frame, passed in
         appendHead(to: &frame)
         try CBOREncoder(passed).encode(outputs, into: &frame)
+        writeDuration(to: &frame)
       }
     }
   }
 
   private func appendHead(to frame: inout [UInt8]) {
-    frame.append(littleEndian: UInt64(nanoseconds))
+    frame.append(littleEndian: 0)
     frame.append(littleEndian: UInt64(failures.count))
     for (index, error) in failures {
       frame.append(littleEndian: UInt64(index))
       WireError.append(error, to: &frame)
+    }
+  }
+
+  /// Encoding is a part of it, which may be the larger one.
+  private func writeDuration(to frame: inout [UInt8]) {
+    guard let began else { return }
+    let nanoseconds = UInt64(max(1, MonotonicTime.now - began))
+    frame.withUnsafeMutableBytes {
+      $0.storeBytes(of: nanoseconds.littleEndian, toByteOffset: Frame.headSize, as: UInt64.self)
     }
   }
 

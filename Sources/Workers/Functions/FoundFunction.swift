@@ -7,6 +7,8 @@ struct FoundFunction: Sendable {
   struct Place: @unchecked Sendable {
     // Sendable: the mark is atomic.
     let call: UInt64
+    /// When the call began.
+    let began: Int64
     let arena: WorkerArena
     let memory: MemorySocket
     /// Where it says which element it is at.
@@ -32,13 +34,10 @@ struct FoundFunction: Sendable {
     let areNumbers = Numbers.include(Function.Input.self) && Numbers.include(Function.Output.self)
     body = { frame, place, reply in
       if areNumbers, try await Self.isDone(Function.self, frame, place, reply) { return }
-      let start = MonotonicTime.now
       var chunk = WorkerChunk<Function>(try Self.inputs(Function.self, frame, place), mark: place.mark)
       await Function._call(&chunk)
       place.mark.pointee.store(Self.noElement, ordering: .relaxed)
-      var results = ChunkResults(chunk.outputs, chunk.failures)
-      results.nanoseconds = max(1, MonotonicTime.now - start)
-      try results.reply(to: place.call, reply)
+      try ChunkResults(chunk.outputs, chunk.failures, began: place.began).reply(to: place.call, reply)
     }
   }
 
@@ -52,13 +51,18 @@ struct FoundFunction: Sendable {
     guard try frame.number() == 0, frame.restBytes.byteCount == MemoryLayout<Function.Input>.size else { return false }
     let input = try Numbers.readOne(Function.Input.self, frame.restBytes)
     place.mark.pointee.store(0, ordering: .relaxed)
+    let outcome: Result<Function.Output, any Error>
     do {
-      let output = try await Function._call(input)
-      reply.frame = OneElement.reply(output, to: place.call)
+      outcome = .success(try await Function._call(input))
     } catch {
-      try ChunkResults<Function.Output>([], [(0, error)]).reply(to: place.call, reply)
+      outcome = .failure(error)
     }
     place.mark.pointee.store(Self.noElement, ordering: .relaxed)
+    switch outcome {
+    case .success(let output): reply.frame = OneElement.reply(output, to: place.call, began: place.began)
+    case .failure(let error):
+      try ChunkResults<Function.Output>([], [(0, error)], began: place.began).reply(to: place.call, reply)
+    }
     return true
   }
 

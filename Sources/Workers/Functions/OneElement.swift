@@ -1,12 +1,14 @@
+import Interprocess
+
 /// Calls of a function for one element that are a number, and give one: what a chunk needs is left out, for it costs as much
 /// as the rest of such a call.
 ///
 /// Nothing here is of a generic type, since each look at the type would be one at run time.
 enum OneElement {
-  /// Writes that a single element succeeded, as ``ChunkResults`` does, without looking at the time.
-  static func reply<Output>(_ output: Output, to call: UInt64) -> [UInt8] {
+  /// Writes that a single element of a call that was begun then succeeded, as ``ChunkResults`` does.
+  static func reply<Output>(_ output: Output, to call: UInt64, began: Int64) -> [UInt8] {
     var frame = Frame.begin(.result, call, capacity: 16 + MemoryLayout<Output>.size)
-    frame.append(littleEndian: 0)
+    frame.append(littleEndian: UInt64(max(1, MonotonicTime.now - began)))
     frame.append(littleEndian: 0)
     Numbers.append(output, to: &frame)
     return frame

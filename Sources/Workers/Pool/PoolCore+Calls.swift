@@ -65,7 +65,8 @@ extension PoolCore: WorkerCaller {
     let start = MonotonicTime.now
     let patience = look.nanoseconds
     let toRead = feedAndCarryOut(event(id)) { $0.calls[id] = call }
-    for worker in toRead { lookForReply(worker, to: call, until: start + patience) }
+    var hasLooked = false
+    for worker in toRead where lookForReply(worker, to: call, until: start + patience) { hasLooked = true }
     let seen = call.answer
     let answer =
       if let seen { seen } else {
@@ -75,12 +76,14 @@ extension PoolCore: WorkerCaller {
           feed(.cancel(id))
         }
       }
-    if !toRead.isEmpty { look.note(MonotonicTime.now - start, lookingFor: patience, wasSeen: seen != nil) }
+    if hasLooked { look.note(MonotonicTime.now - start, lookingFor: patience, wasSeen: seen != nil) }
     return answer
   }
 
   /// Looks at a worker's channel for a moment, on the caller's own thread, and then leaves it to a task.
-  private func lookForReply(_ worker: PooledWorker, to call: PendingCall, until end: Int64) {
+  ///
+  /// - Returns: `false` when it was left to a task at once.
+  private func lookForReply(_ worker: PooledWorker, to call: PendingCall, until end: Int64) -> Bool {
     let isAlone = looking.wrappingAdd(1, ordering: .relaxed).newValue < Processors.atStart
     defer { looking.wrappingSubtract(1, ordering: .relaxed) }
     guard isAlone,
@@ -89,16 +92,25 @@ extension PoolCore: WorkerCaller {
         state.isRead = true
         return true
       })
-    else { return startReading(worker) }
-    while call.isPending {
+    else {
+      startReading(worker)
+      return false
+    }
+    // A worker that talks all the time is not to keep its caller from hearing that it is cancelled.
+    repeat {
       do {
         guard let frame = try worker.channel.receive(lookingUntil: end, while: { call.isPending }) else { break }
-        guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
+        guard handle(frame, from: worker) else {
+          endReading(worker, isViolation: true)
+          return true
+        }
       } catch {
-        return endReading(worker, isViolation: error.code == .malformedMessage || error.code == .messageTooLarge)
+        endReading(worker, isViolation: error.code == .malformedMessage || error.code == .messageTooLarge)
+        return true
       }
-    }
+    } while call.isPending && MonotonicTime.now < end
     leave(worker)
+    return true
   }
 
   /// Stops reading; if there is more to be read, a task goes on.

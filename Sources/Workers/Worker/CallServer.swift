@@ -67,7 +67,7 @@ struct CallServer<Worker: WorkerActor>: Sendable {
     session.current.set(call)
     session.begin(call)
     await WorkerContext.$task.withValue(context) {
-      await isFunction ? compute(call, reader, reply) : answer(call, reader, reply)
+      await isFunction ? compute(call, began: now, reader, reply) : answer(call, reader, reply)
     }
     let isCancelled = session.end(call)
     session.current.set(nil)
@@ -129,7 +129,7 @@ struct CallServer<Worker: WorkerActor>: Sendable {
   }
 
   private nonisolated(nonsending) func compute(
-    _ call: UInt64, _ reader: FrameReader, _ reply: WorkerResultHandler.Reply
+    _ call: UInt64, began: Int64, _ reader: FrameReader, _ reply: WorkerResultHandler.Reply
   ) async {
     var reader = reader
     do {
@@ -137,7 +137,7 @@ struct CallServer<Worker: WorkerActor>: Sendable {
         throw WorkerCallError("there is no WorkerFunction \(last.name) in this program")
       }
       let place = FoundFunction.Place(
-        call: call, arena: session.arena, memory: session.memory, mark: session.marks.element)
+        call: call, began: began, arena: session.arena, memory: session.memory, mark: session.marks.element)
       try await CallTrace.withWorkerSpan(&reader, last.name) { try await function.run($0, place, reply) }
     } catch {
       reply.setFailure(call, error)

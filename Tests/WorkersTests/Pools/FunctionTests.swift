@@ -89,17 +89,40 @@ struct FunctionTests {
   @Test("how long chunks are comes of what their worker had to do, and not of what they waited for")
   func durations() async throws {
     try await withWorkerPool(count: 1) { pool in
-      let calls = FunctionCalls<Square>(pool.core, .init())
-      let waiting = try await pool.withWorker { _ in
-        let waiting = Task { try await calls.results(of: Array(0..<100)[...]).outputs.count }
-        // Ten milliseconds an element, if they counted.
-        try await Task.sleep(for: .seconds(1))
-        return waiting
+      for count in [1, 100] {
+        let calls = FunctionCalls<Square>(pool.core, .init())
+        let waiting = try await pool.withWorker { _ in
+          let waiting = Task { try await calls.results(of: Array(0..<count)[...]).outputs.count }
+          // Ten milliseconds an element, if they counted.
+          try await Task.sleep(for: .seconds(1))
+          return waiting
+        }
+        let computed = try await waiting.value
+        #expect(computed == count)
+        #expect(calls.chunkLimit > 4)
       }
-      let count = try await waiting.value
-      #expect(count == 100)
-      #expect(calls.chunkLimit > 4)
     }
+  }
+
+  @Test("what no worker answers about a number is an error, and what it says of its time is believed within reason")
+  func hostileAnswers() throws {
+    func reply(_ numbers: [UInt64], rest: [UInt8] = []) -> CallReply {
+      var frame = Frame.begin(.result, 1)
+      for number in numbers { frame.append(littleEndian: number) }
+      return CallReply(frame: frame + rest)
+    }
+    let one = try OneElement.output(of: reply([.max, 0, 12])) as Int
+    #expect(one == 12)
+    for bad in [
+      reply([]), reply([0]), reply([0, 0]), reply([0, 0], rest: [1, 2, 3]), reply([0, 0, 1, 2]), reply([0, .max]),
+      reply([0, 1, .max]), reply([0, 2, 0, 0]),
+    ] {
+      #expect(throws: (any Error).self) { try OneElement.output(of: bad) as Int }
+    }
+    let results = try ChunkResults<Int>(reply([.max, 0, 1, 2]), count: 2)
+    #expect(results.duration(ofAtMost: 5000) == 5000)
+    #expect(try ChunkResults<Int>(reply([7, 0, 1, 2]), count: 2).duration(ofAtMost: 5000) == 7)
+    #expect(try ChunkResults<Int>(reply([0, 0, 1, 2]), count: 2).duration(ofAtMost: 5000) == 5000)
   }
 
   @Test("a pool that lets few calls wait computes all elements")

@@ -98,6 +98,23 @@ struct WorkerPoolTests {
     }
   }
 
+  @Test("a call that never stops reporting can be cancelled", .timeLimit(.minutes(1)))
+  func cancellationAmidReports() async throws {
+    var configuration = WorkerPoolConfiguration(count: 1)
+    configuration.gracePeriod = .milliseconds(100)
+    try await withWorkerPool(of: Subject.self, configuration: configuration) { pool in
+      let began = Mutex(false)
+      let task = Task {
+        try await pool.run(reports: Int.self, onReport: { _ in began.withLock { $0 = true } }) {
+          try await $0.report(.max)
+        }
+      }
+      while !began.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(1)) }
+      task.cancel()
+      await #expect(throws: CancellationError.self) { try await task.value }
+    }
+  }
+
   @Test("a held worker keeps its state, for its holder alone")
   func held() async throws {
     try await withWorkerPool(of: Subject.self, count: 2) { pool in
