@@ -70,8 +70,10 @@ private struct Snippet {
     // An import stands outside of functions; its line stays, so that the others keep their numbers.
     let imports = code.filter { $0.hasPrefix("import ") }
     let body = code.map { $0.hasPrefix("import ") ? "" : $0 }.joined(separator: "\n")
-    // A program of its own.
-    if code.contains("@main") { return "\(imports.joined(separator: "\n"))\n\(place)\(body)\(end)" }
+    // A program of its own, or what stands outside of functions.
+    if code.contains(where: { $0 == "@main" || $0.hasPrefix("distributed actor") }) {
+      return "\(imports.joined(separator: "\n"))\n\(place)\(body)\(end)"
+    }
     let isAsync = code.contains { $0.contains("await ") }
     var parameters = Self.parameters
     if body.contains("queue.append") {
@@ -91,7 +93,7 @@ private struct Snippet {
   static func all() throws -> [Snippet] {
     let found = try Command.run(
       "/usr/bin/env",
-      ["grep", "-rlF", "```swift", "README.md", "Sources/Interprocess"].map {
+      ["grep", "-rlF", "```swift", "README.md", "Sources/Interprocess", "Sources/Workers/Workers.docc"].map {
         $0 == "README.md" || $0.hasPrefix("Sources") ? "\(Package.root)/\($0)" : $0
       })
     return try found.lines.sorted().flatMap { path in

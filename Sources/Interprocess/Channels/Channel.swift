@@ -5,7 +5,8 @@ public import SystemPackage
 ///
 /// A message is bytes, or a `Codable` value. It arrives whole and in order, however the mechanism cuts it. A sender whose
 /// receiver is slow waits; nothing is buffered without bound. The end is clean: a side that closes ends the other's
-/// messages, one that dies makes them throw.
+/// messages; one that dies makes them throw ``ChannelError/Code/peerDied``, but over pipes and sockets, where a death between
+/// two messages looks like closing.
 ///
 /// ```swift
 /// var pair = try Channel.pair(over: .ring)
@@ -35,7 +36,9 @@ public final class Channel: Sendable {
     }
   }
 
+  /// What it goes over.
   public let mechanism: Mechanism
+  /// What it allows.
   public let options: Options
 
   let outgoing: (any OutgoingLine)?
@@ -191,6 +194,8 @@ extension Channel {
 
   /// Receives the next message, and calls `body` with its bytes, which are valid until it returns.
   ///
+  /// Others who receive wait meanwhile: `body` may send, but to receive from this channel in it would wait for ever.
+  ///
   /// - Parameters:
   ///   - timeout: how long to wait for all of it; `nil` waits for ever. What has come of a message by then is kept.
   ///   - received: keeps the descriptors that came with it, as many as it has a mind to; the rest are closed.
@@ -270,7 +275,7 @@ extension Channel {
   func endReceiving() { release(receiving) }
 
   /// Receives the next message, and calls `body` with its bytes, which are valid until it returns. Descriptors that came
-  /// with it are closed.
+  /// with it are closed. Others who receive wait meanwhile.
   @inlinable
   public func withReceivedMessage<Result>(
     timeout: Duration? = nil, _ body: (RawSpan) -> Result

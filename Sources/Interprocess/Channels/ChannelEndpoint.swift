@@ -8,6 +8,7 @@ public import SystemPackage
 /// It consists of a description, some bytes, and of descriptors; both go to another process over any Unix socket, by
 /// `sendmsg`. There they make the same end again.
 public struct ChannelEndpoint: ~Copyable, Sendable {
+  /// What its channel goes over.
   public let mechanism: Mechanism
 
   /// Whether this is the pair's first end: of a mailbox, the one that sends.

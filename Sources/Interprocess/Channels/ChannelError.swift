@@ -30,6 +30,7 @@ public struct ChannelError: Error, Hashable, Sendable {
     public static let system = Code("system")
   }
 
+  /// What happened, to tell cases apart.
   public let code: Code
 
   /// What happened, for a person.

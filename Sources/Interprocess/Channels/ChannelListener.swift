@@ -17,7 +17,9 @@ public import SystemPackage
 /// end, descriptors and all, over the connection: nothing else has a name.
 public struct ChannelListener: ~Copyable, Sendable {
   private let listener: UnixListener
+  /// What it offers.
   public let mechanism: Mechanism
+  /// What its channels allow.
   public let options: Channel.Options
   private let key: AuthenticationKey?
 
@@ -79,8 +81,13 @@ public struct ChannelListener: ~Copyable, Sendable {
   /// - Throws: ``ChannelError``; `CancellationError`, and then no connection was taken.
   public nonisolated(nonsending) func accept(timeout: Duration? = nil) async throws -> Channel {
     let deadline = Deadline(timeout)
-    let channel = try Channel(
-      try await listener.accept(timeout: timeout), mechanism == .unixSocket ? options : .init())
+    let connection: UnixSocket
+    do {
+      connection = try await listener.accept(timeout: timeout)
+    } catch let error as InterprocessError {
+      throw ChannelError(error)
+    }
+    let channel = try Channel(connection, mechanism == .unixSocket ? options : .init())
     if let key { try await channel.authenticate(key, isListener: true, by: deadline) }
     return mechanism == .unixSocket ? channel : try introduce(by: channel)
   }
@@ -110,7 +117,9 @@ extension Channel {
   ///   - mechanism: what the listener offers.
   ///   - timeout: how long the whole may take; `nil` waits for ever.
   /// - Throws: ``ChannelError``: `Errno.noSuchFileOrDirectory` and `Errno.connectionRefused` when nobody listens, a
-  ///   timeout, and ``ChannelError/Code/malformedMessage`` when something else is offered there.
+  ///   timeout, and ``ChannelError/Code/malformedMessage`` when another mechanism is offered there. Where one side means
+  ///   ``Mechanism/unixSocket``, that is not noticed: it would take what introduces the other mechanism for a message, or the
+  ///   other side would wait for it until `timeout`.
   public convenience init(
     connectingTo address: UnixSocketAddress, over mechanism: Mechanism = .unixSocket, _ options: Options = .init(),
     timeout: Duration? = nil
@@ -156,7 +165,12 @@ extension Channel {
     timeout: Duration?
   ) async throws -> Channel {
     let deadline = Deadline(timeout)
-    let connection = try await UnixSocket(connectingTo: address, timeout: timeout)
+    let connection: UnixSocket
+    do {
+      connection = try await UnixSocket(connectingTo: address, timeout: timeout)
+    } catch let error as InterprocessError {
+      throw ChannelError(error)
+    }
     let introduction = try Channel(connection, mechanism == .unixSocket ? options : .init(maximumMessageSize: 1024))
     if let key { try await introduction.authenticate(key, isListener: false, by: deadline) }
     if mechanism == .unixSocket { return introduction }

@@ -55,6 +55,9 @@ extension Channel {
   /// No name is left: names are unlinked before this returns, and System V segments are marked for removal. Only a
   /// System V queue cannot be hidden; its receiver removes it, and `ipc rm --stale` what a SIGKILL of both sides leaves.
   ///
+  /// Fork every child before an end is opened: opening one over a queue, a file or shared memory, `ring` included, starts a
+  /// thread, and a process with threads may not fork, see ``ForkedProcess``.
+  ///
   /// - Throws: what creating the mechanism's objects throws; ``Mechanism/objectsPerChannel`` says how many there are.
   public static func pair(over mechanism: Mechanism) throws(InterprocessError) -> ChannelPair {
     try pair(over: mechanism, ringCapacity: RingChannels.capacity)

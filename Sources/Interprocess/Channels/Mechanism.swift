@@ -1,16 +1,28 @@
 /// A way for bytes to travel between processes, and what it can do as a ``Channel``.
 public enum Mechanism: String, CaseIterable, Hashable, Sendable, Codable {
+  /// A temporary file, written and read by system calls: a mailbox.
   case file
+  /// A temporary file in both sides' memory: a mailbox.
   case mappedFile = "mapped-file"
+  /// Two pipes.
   case pipe
+  /// Two FIFOs.
   case namedPipe = "named-pipe"
+  /// A pair of Unix sockets.
   case socketPair = "socket-pair"
+  /// A connection to a Unix socket that listens.
   case unixSocket = "unix-socket"
+  /// Two queues of POSIX (`mq_open`).
   case posixMessageQueue = "posix-message-queue"
+  /// Two queues of System V (`msgget`).
   case systemVMessageQueue = "system-v-message-queue"
+  /// Two rings in memory of `shm_open`.
   case posixSharedMemory = "posix-shared-memory"
+  /// Two rings in a segment of `shmget`.
   case systemVSharedMemory = "system-v-shared-memory"
+  /// Two rings in sealed memory without a name (`memfd_create`).
   case anonymousMemory = "anonymous-memory"
+  /// As a channel the same as ``anonymousMemory``; see ``Ring`` for one by itself.
   case ring
 }
 
@@ -61,7 +73,7 @@ extension Mechanism {
   /// POSIX queues are the scarce ones: those of all processes of a user share `RLIMIT_MSGQUEUE`, 819,200 bytes unless
   /// raised. The first channel of a process has queues of ten messages of 8192 bytes; more of them have smaller ones, 25
   /// kB a channel, so that some twenty-five fit. Over shared memory there are two megabytes, and half of
-  /// one for a pool's worker, allocated at once.
+  /// one for a pool's worker, allocated at once but for segments of System V.
   public var objectsPerChannel: Int {
     switch self {
     case .socketPair, .unixSocket: 1

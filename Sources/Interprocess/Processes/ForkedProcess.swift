@@ -14,7 +14,8 @@ import SystemPackage
 /// ```
 ///
 /// Only a process with a single thread may fork: of several threads the child would have one, and what the others held
-/// (a lock of malloc's, Swift's whole concurrency) would be held for ever. A process that runs `async` code has several.
+/// (a lock of malloc's, Swift's whole concurrency) would be held for ever. A process that runs `async` code has several, and
+/// one that has opened a ``Channel`` over a queue, a file or shared memory.
 ///
 /// A child that nobody waited for is killed and reaped when its owner goes.
 public struct ForkedProcess: ~Copyable, Sendable {
@@ -49,8 +50,8 @@ public struct ForkedProcess: ~Copyable, Sendable {
     let reason =
       threads < 0
       ? "the number of threads cannot be read from /proc/self/task, and only a process with one thread may fork"
-      : "this process has \(threads) threads, and only a process with one may fork; fork before the first `await`, "
-        + "or start another program instead"
+      : "this process has \(threads) threads, and only a process with one may fork; fork before the first `await` "
+        + "and before a channel is opened, or start another program instead"
     throw InterprocessError(call: "fork", errno: .notPermitted, remedy: reason)
   }
 

@@ -67,6 +67,8 @@ public struct RingMailbox: ~Copyable, Sendable {
 
   /// Wakes the mailbox from any thread when a producer's process has died: its messages still come, and then
   /// `receive(timeout:)` throws, once, and goes on with the others when it is called again.
+  ///
+  /// - Returns: `nil` when there is no such producer, or this process may have no more descriptors.
   public func interrupter(ofProducer number: Int) -> MailboxInterrupter? {
     guard boxes.indices.contains(number), let bell = try? bell.duplicated() else { return nil }
     return MailboxInterrupter(boxes[number].consumer.interrupter, bell)

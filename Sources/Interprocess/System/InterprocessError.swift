@@ -2,7 +2,8 @@ public import SystemPackage
 
 /// Why a call failed: which call, on which object, the system's reason and, where there is one, what to do about it.
 ///
-/// Every throwing function of this package throws this type. Its description is one line, for example
+/// Whatever of this package stands for a system call throws this type; a ``Channel`` has it inside its ``ChannelError``. Its
+/// description is one line, for example
 /// `mq_open("/pi"): Invalid argument: maximumMessages 64 is above fs.mqueue.msg_max (10); raise it with sysctl or ask
 /// for 10`.
 public struct InterprocessError: Error, Hashable, Sendable {

@@ -14,6 +14,7 @@ public import Distributed
 /// by its name in the other process. `main` does not run there: globals of main.swift are not initialised, and what a
 /// program sets up once belongs into ``workerDidStart()``.
 public protocol WorkerActor: DistributedActor where ActorSystem == WorkerSystem {
+  /// Makes the actor of a worker process.
   init(actorSystem: WorkerSystem)
 
   /// Called once in each worker process, before its actor is made: for what `main` sets up elsewhere, logging for

@@ -17,6 +17,7 @@ public protocol WorkerFunction: SendableMetatype {
   associatedtype Input: Codable & Sendable
   associatedtype Output: Codable & Sendable
 
+  /// Computes one element, in a worker. What it throws is that element's error.
   static func call(_ input: Input) async throws -> Output
 
   /// The loop over a chunk. It is a requirement so that it is compiled with ``call(_:)``, and runs as fast as a loop does;

@@ -4,10 +4,12 @@ public struct CallOptions: Sendable {
   public var priority: TaskPriority?
 
   /// How long it may run, in place of the pool's `callDeadline`; see ``WorkerPoolConfiguration/callDeadline`` for when that
-  /// begins.
+  /// begins. Of a ``WorkerFunction`` it is a chunk's: where that is missed, its elements are computed again one by one, each
+  /// with this deadline, so that only those that are late themselves fail.
   public var deadline: Duration?
 
-  /// Whether it may be made again when its worker dies while running it.
+  /// Whether it may be made again when its worker dies while running it, ``WorkerPoolConfiguration/maximumAttempts`` times
+  /// at most; never for a worker that is held, nor once the call was cancelled or its deadline has passed.
   public var isRepeatable: Bool
 
   public init(priority: TaskPriority? = nil, deadline: Duration? = nil, isRepeatable: Bool = false) {

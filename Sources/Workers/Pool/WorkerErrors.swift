@@ -23,6 +23,8 @@ public struct WorkerCrash: Error, Sendable {
   /// The end of what it wrote to standard output; empty where that is not collected.
   public let standardOutput: String
 
+  /// Whether it was for want of memory: by what Swift said of itself, by the cgroup's count of such kills, or by a SIGKILL
+  /// that the pool has not sent.
   public let outOfMemory: OutOfMemory
 
   /// Why the pool has killed it, or would have; `nil` where it ended of itself.
@@ -72,7 +74,9 @@ extension WorkerCrash: CustomStringConvertible {
 
 /// A call ran longer than it may. It is cancelled, and its worker replaced unless it ends within the grace period.
 public struct CallDeadlineExceeded: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The distributed target's name, or the function's type.
   public let call: String
+  /// How long it might have run.
   public let deadline: Duration?
 
   /// The process id of the worker that it ran in, another's by now perhaps; `nil` when that was gone just then.
@@ -102,6 +106,7 @@ public struct PoolFailed: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Too many calls wait for a worker already.
 public struct PoolQueueFull: Error, Hashable, Sendable, CustomStringConvertible {
+  /// How many may: the configuration's `queueLimit`.
   public let limit: Int?
 
   public var description: String {
@@ -111,6 +116,7 @@ public struct PoolQueueFull: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// The one worker that the call was for is gone: it was held, and has died since, or is held no longer.
 public struct WorkerLost: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The distributed target's name.
   public let call: String
 
   public var description: String {

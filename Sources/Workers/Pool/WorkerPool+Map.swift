@@ -4,7 +4,7 @@ import SystemPackage
 extension WorkerPool {
   /// Makes a call for each of the inputs, and gives the results in their order.
   ///
-  /// A few more calls than there are workers are under way at a time; inputs are taken as they are needed.
+  /// At most ``window`` calls are under way at a time; inputs are taken as they are needed.
   ///
   /// - Throws: the first error, after the calls under way have been cancelled.
   public func map<Inputs: Sequence, Output: Sendable>(

@@ -21,6 +21,7 @@ import SystemPackage
 /// pool was made, so give up privileges before. A service manager that signals all processes of a service, as systemd does
 /// unless told `KillMode=mixed`, ends workers in the middle of calls that a drain would have waited for.
 public final class WorkerPool<Worker: WorkerActor>: Sendable {
+  /// How it was made.
   public let configuration: WorkerPoolConfiguration
 
   let core: PoolCore?
@@ -32,7 +33,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   /// Makes a pool, and starts its workers. It lives until ``shutDown(_:)``, or until nobody has it any more.
   ///
   /// - Throws: `InterprocessError` when the type has no name that another process knows it by, or the mechanism goes one
-  ///   way; what shared memory costs.
+  ///   way; what making shared memory throws. That no worker can be started is no error here: calls throw ``PoolFailed``.
   public init(of _: Worker.Type = Worker.self, configuration: WorkerPoolConfiguration = .init()) throws {
     self.configuration = configuration
     if configuration.isInline {
@@ -72,6 +73,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   ///   - options: of the calls that `body` makes.
   ///   - body: calls functions of the actor that it is given.
   /// - Throws: what `body` throws; of the calls, what their code throws where that is `Codable`, else ``RemoteError``;
+  ///   ``WorkerCallError`` where a call or its result is too large or is not understood; `EncodingError`, `DecodingError`;
   ///   ``WorkerCrash``; ``CallDeadlineExceeded``; ``PoolQueueFull``, ``PoolClosed``, ``PoolFailed``;
   ///   `CancellationError`, after the call has had the grace period to end.
   nonisolated(nonsending) public func run<Result>(

@@ -9,8 +9,8 @@ public import Interprocess
 public struct WorkerPoolConfiguration: Sendable {
   /// How many workers may serve at the same time; unless set, as many as this process may use processors.
   ///
-  /// Each costs this process six to ten descriptors, nine of them over the ring, and all together fifteen or so: past
-  /// `RLIMIT_NOFILE` the pool says so.
+  /// Each costs this process six to ten descriptors, by the mechanism (nine over the ring), and the pool itself some fifteen:
+  /// past `RLIMIT_NOFILE` it says so.
   public var count: Int
 
   /// How many stand ready even when there is nothing to do; `nil`: as many as ``count``.
@@ -58,7 +58,8 @@ public struct WorkerPoolConfiguration: Sendable {
   /// workers are being started do not count. `nil`: any number.
   public var queueLimit: Int?
 
-  /// The longest call and the longest result in bytes, large arrays and shared ones not counted. A call beyond it fails,
+  /// The longest call and the longest result in bytes. Arguments that are arrays of plain elements of 256 KiB or more do not
+  /// count, nor does what a `SharedArray` holds; arrays in results do. A call beyond it fails,
   /// and so does one whose result is; a worker that announces more than that is killed. Unless set, the machine's memory
   /// is the limit: a message that has no room in it is none.
   public var maximumMessageSize: Int = Self.physicalMemory
@@ -80,6 +81,7 @@ public struct WorkerPoolConfiguration: Sendable {
 
   /// What becomes of what workers write. The end of it is in ``WorkerCrash`` where it is collected.
   public var standardOutput = WorkerOutput.inherit
+  /// The same for what they write to standard error; Swift's own words about a crash are among it.
   public var standardError = WorkerOutput.collect()
 
   /// Whether a crash prints a backtrace to standard error, which delays it by some 130 ms.
@@ -130,12 +132,15 @@ public struct WorkerPoolConfiguration: Sendable {
     public var metricsLabel = "workers"
 
     /// How long after something has happened in the pool the memory of its workers is looked at; while calls run, it is
-    /// again and again, every 10 ms at the most. A pool that has nothing to do is left alone.
+    /// again after each such interval, of 10 ms at least. A pool that has nothing to do is left alone.
     public var metricsInterval = Duration.seconds(5)
   #endif
 
+  /// How many workers may die of themselves within how long: see ``restartIntensity``.
   public struct RestartIntensity: Hashable, Sendable {
+    /// How many may; the next is one too many.
     public var deaths: Int
+    /// Within how long they count together.
     public var window: Duration
 
     public init(deaths: Int, within window: Duration) {
@@ -146,9 +151,11 @@ public struct WorkerPoolConfiguration: Sendable {
 
   /// When a worker is replaced: after any of these, between two calls.
   public struct Recycling: Hashable, Sendable {
+    /// After so many calls.
     public var calls: Int?
     /// Of memory that is the worker's alone: what it shares with the pool, large arguments for one, does not count.
     public var residentBytes: Int?
+    /// So long after it was started.
     public var age: Duration?
 
     public init(calls: Int? = nil, residentBytes: Int? = nil, age: Duration? = nil) {
@@ -158,6 +165,10 @@ public struct WorkerPoolConfiguration: Sendable {
     }
   }
 
+  /// - Parameters:
+  ///   - count: see ``count``; `nil`: the processors that this process may use.
+  ///   - mechanism: see ``mechanism``.
+  ///   - callDeadline: see ``callDeadline``; `nil`: none.
   public init(count: Int? = nil, mechanism: Mechanism = .ring, callDeadline: Duration? = nil) {
     self.count = max(1, count ?? Processors.available)
     self.mechanism = mechanism

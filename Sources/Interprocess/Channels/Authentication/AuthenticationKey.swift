@@ -81,8 +81,8 @@ struct AuthenticationKey: Sendable {
     /// `multiprocessing.connection` does when it is given an `authkey`, by HMAC-SHA-256, and by HMAC-MD5 with a Python
     /// before 3.12. What is sent afterwards is neither encrypted nor signed; on a Unix socket nobody is in between.
     ///
-    /// ``accept(timeout:)`` throws ``ChannelError/Code/authenticationFailed`` for one who has another key, or has said
-    /// nothing for ten seconds. The listener is none the worse for it.
+    /// ``accept(timeout:)`` throws ``ChannelError/Code/authenticationFailed`` for one who has another key, and a timeout for
+    /// one who has said nothing for ten seconds, whatever `timeout` is. The listener is none the worse for it.
     ///
     /// Needs the package trait `Authentication`.
     public init(
