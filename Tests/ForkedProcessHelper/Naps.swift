@@ -1,6 +1,7 @@
 import CInterprocess
 import Glibc
 import Interprocess
+import Synchronization
 import SystemPackage
 
 /// Two strangers take turns at a channel over a ring, after pauses that are now shorter than a side spins and now
@@ -28,9 +29,9 @@ private func takeTurns(_ channel: Channel, _ turns: Int, _ isFirst: Bool) throws
     if number.isMultiple(of: 2) == isFirst {
       linger()
       message[0] = UInt8(number % 256)
-      try channel.send(message, timeout: nap)
+      try inTime { try channel.send(message, timeout: nap) }
     } else {
-      try check(channel.receive(timeout: nap), number)
+      try check(inTime { try channel.receive(timeout: nap) }, number)
     }
   }
 }
@@ -66,21 +67,24 @@ func mailboxNaps(_ arguments: [String]) throws {
   let capacity = 1 << 14
   let memory = try Ring.create(capacity: capacity, count: 2)
   let bell = try EventCounter()
-  func produce(_ producer: Int) throws {
+  let taken = try AnonymousMemory(byteCount: 16)
+  func produce(_ index: Int) throws {
     if who == "producers" { try refuseBarriers() }
-    var producer = try RingMailbox.producer(producer, of: memory.mapping, capacity: capacity, ringing: bell)
+    var producer = try RingMailbox.producer(index, of: memory.mapping, capacity: capacity, ringing: bell)
     var message = [UInt8](repeating: 0, count: size)
     for number in 0..<count {
       linger()
       message[0] = UInt8(number % 256)
-      try producer.send(message, timeout: nap)
+      try inTime { try producer.send(message, timeout: nap) }
+      // A later message would wake the receiver for this one too.
+      if number.isMultiple(of: 2) { try awaitTaking(of: number + 1, in: taken.mapping, at: 8 * index) }
     }
   }
   var first = try ForkedProcess { try produce(0) }
   var second = try ForkedProcess { try produce(1) }
   if who == "receiver" { try refuseBarriers() }
   var mailbox = try RingMailbox(attachingTo: memory.mapping, capacity: capacity, count: 2, bell: bell)
-  try receiveAll(&mailbox, count)
+  try receiveAll(&mailbox, count, taken.mapping)
   say("slept \(voluntarySwitches > count / 20)")
   say("\(try first.wait()), \(try second.wait())")
 }
@@ -116,28 +120,48 @@ func lostWake(isPinned: Bool) throws {
       try refuseBarriers()
     }
     var consumer = try RingConsumer(attachingTo: memory.mapping)
-    if isPinned { say("\(try consumer.receive(timeout: nap) ?? [])") }
-    say("\(try consumer.receive(timeout: nap) ?? [])")
+    if isPinned { say("\(try inTime { try consumer.receive(timeout: nap) } ?? [])") }
+    say("\(try inTime { try consumer.receive(timeout: nap) } ?? [])")
     say("\(try child.wait())")
   #else
     say("release builds have no steps")
   #endif
 }
 
-private func receiveAll(_ mailbox: inout RingMailbox, _ count: Int) throws {
+/// - Parameter taken: where to say how many messages of each producer have been received.
+private func receiveAll(_ mailbox: inout RingMailbox, _ count: Int, _ taken: borrowing Mapping) throws {
   var next = [0, 0]
-  while let (producer, message) = try mailbox.receive(timeout: nap) {
+  while let (producer, message) = try inTime({ try mailbox.receive(timeout: nap) }) {
     let number = next[producer]
     try check(message, number)
     next[producer] += 1
+    try taken.withAtomic(UInt64.self, at: 8 * producer) { $0.store(UInt64(number + 1), ordering: .releasing) }
     // Meanwhile the rings fill up, and their producers sleep.
     if number % 50 == 0 { usleep(500) }
   }
   guard next == [count, count] else { throw ChannelFailure(description: "\(next) messages came") }
 }
 
+/// Waits until so many have been taken.
+private func awaitTaking(of count: Int, in taken: borrowing Mapping, at offset: Int) throws {
+  let start = MonotonicTime.now
+  while try taken.withAtomic(UInt64.self, at: offset, { $0.load(ordering: .acquiring) }) < UInt64(count) {
+    if MonotonicTime.now - start > late { throw ChannelFailure(description: "nobody took message \(count - 1)") }
+    sched_yield()
+  }
+}
+
 /// Whoever waits longer has missed what was to wake it.
 private let nap = Duration.seconds(10)
+private let late: Int64 = 5_000_000_000
+
+/// What is found only when the wait is over, nobody was woken for.
+private func inTime<Result>(_ body: () throws -> Result) throws -> Result {
+  let start = MonotonicTime.now
+  let result = try body()
+  if MonotonicTime.now - start > late { throw ChannelFailure(description: "it came late") }
+  return result
+}
 
 /// Does nothing for about as long as a side spins, 50 us: now and then one falls asleep just as the other comes.
 private func linger() {

@@ -54,11 +54,11 @@ extension Channel {
     try checkReceiving()
     var mayHaveCome = true
     repeat {
-      for _ in 0..<16 {
+      looks: for _ in 0..<16 {
         if mayHaveCome {
           switch try line.tryReceive(limit: options.maximumMessageSize, mayBlock: false) {
           case .message(let bytes): return line.take(bytes)
-          case .unfinished: continue
+          case .unfinished: break looks
           case .nothing, .end: break
           }
         }

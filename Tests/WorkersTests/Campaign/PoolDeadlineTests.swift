@@ -6,7 +6,7 @@ import Testing
 import WorkerPrograms
 import Workers
 
-@Suite("Deadlines, cancellation and the end of a pool")
+@Suite("Deadlines, cancellation and the end of a pool", .timeLimit(.minutes(3)))
 struct PoolDeadlineTests {
   /// Makes a call that tells when it has begun, and waits for that.
   private func begin(

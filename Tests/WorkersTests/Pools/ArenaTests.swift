@@ -7,7 +7,7 @@ import WorkerPrograms
 
 @testable import Workers
 
-@Suite("large arguments")
+@Suite("large arguments", .timeLimit(.minutes(3)))
 struct ArenaTests {
   private static let mechanisms = Mechanism.allCases.filter(\.isTwoWay)
 

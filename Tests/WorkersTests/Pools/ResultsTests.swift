@@ -5,7 +5,7 @@ import Testing
 import WorkerPrograms
 import Workers
 
-@Suite("WorkerPool.results")
+@Suite("WorkerPool.results", .timeLimit(.minutes(3)))
 struct ResultsTests {
   @Test("results come with their inputs: in order, or as they come")
   func order() async throws {

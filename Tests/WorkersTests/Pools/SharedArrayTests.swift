@@ -4,7 +4,7 @@ import Testing
 import WorkerPrograms
 import Workers
 
-@Suite("Shared arrays in calls", .serialized)
+@Suite("Shared arrays in calls", .serialized, .timeLimit(.minutes(3)))
 struct SharedArrayTests {
   @Test(
     "a worker changes the elements that the caller has, over every mechanism",

@@ -6,7 +6,7 @@ import Testing
 import WorkerPrograms
 import Workers
 
-@Suite("WorkerPool")
+@Suite("WorkerPool", .timeLimit(.minutes(3)))
 struct WorkerPoolTests {
   static let mechanisms = Mechanism.allCases.filter(\.isTwoWay)
 
