@@ -62,7 +62,7 @@ package enum RingNap {
 
   /// The first nap beside a peer that seems to run on the same processor, for which no barrier is asked: that the peer has
   /// not moved to another just then is not certain. A timer that comes before the kernel's next tick costs as much as the
-  /// barrier would. `nil` has the barrier each time, for those tests.
+  /// barrier would. `nil` has the barrier each time, for those tests; set before any ring is used.
   nonisolated(unsafe) package static var firstOnOneProcessor: Duration? = .milliseconds(20)
 }
 

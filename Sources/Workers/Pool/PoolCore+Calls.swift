@@ -66,7 +66,9 @@ extension PoolCore: WorkerCaller {
     let patience = look.nanoseconds
     let toRead = feedAndCarryOut(event(id)) { $0.calls[id] = call }
     var hasLooked = false
-    for worker in toRead where lookForReply(worker, to: call, until: start + patience) { hasLooked = true }
+    for worker in toRead {
+      if lookForReply(worker, to: call, until: start + patience) { hasLooked = true }
+    }
     let seen = call.answer
     let answer =
       if let seen { seen } else {
