@@ -100,14 +100,12 @@ let package = Package(
     .executableTarget(
       name: "workers-main-helper", dependencies: ["WorkerPrograms", "Workers"], path: "Tests/WorkersMainHelper",
       swiftSettings: settings),
+    // What the traits add has a package of its own, Tests/Traits.
     .testTarget(
       name: "WorkersTests",
       dependencies: [
         "Interprocess", "TestSupport", "WorkerPrograms", "Workers", "workers-helper", "workers-main-helper", system,
-        .product(
-          name: "InMemoryTracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
-        .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
-      ] + observing,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "ipcTests",

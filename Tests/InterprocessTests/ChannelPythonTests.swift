@@ -142,21 +142,6 @@ struct ChannelPythonTests {
   }
 }
 
-/// Tries until a program that was just started listens.
-func connectWhenThere<Value>(_ connect: () throws -> Value) throws -> Value {
-  let end = ContinuousClock.now + generous
-  while true {
-    do {
-      return try connect()
-    } catch let error as ChannelError {
-      let reason = error.systemError?.errno
-      let isEarly = reason == .noSuchFileOrDirectory || reason == .connectionRefused
-      if !isEarly || ContinuousClock.now > end { throw error }
-    }
-    usleep(2000)
-  }
-}
-
 extension FileDescriptor {
   /// Another descriptor, which no program that is started meanwhile inherits.
   fileprivate func copy() -> OwnedDescriptor { OwnedDescriptor(adopting: fcntl(rawValue, F_DUPFD_CLOEXEC, 0)) }

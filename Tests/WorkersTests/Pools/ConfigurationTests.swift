@@ -16,18 +16,6 @@ struct ConfigurationTests {
     return configuration
   }
 
-  /// Waits for what must come to hold.
-  private func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-    let end = ContinuousClock.now + generous
-    while try await !condition() {
-      if ContinuousClock.now > end {
-        Issue.record("never: \(what)")
-        return
-      }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-  }
-
   @Test("a worker is replaced after so many calls")
   func recyclingAfterCalls() async throws {
     let configuration = Self.configuration { $0.recycling.calls = 3 }

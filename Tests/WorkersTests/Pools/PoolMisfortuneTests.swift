@@ -232,15 +232,3 @@ func hasBegunLastCall<Worker>(_ pool: WorkerPool<Worker>) -> Bool {
       && state.workers.values.contains { $0.journal.call == UInt64(last) }
   }
 }
-
-/// Waits for what must come to hold.
-func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-  let end = ContinuousClock.now + generous
-  while try await !condition() {
-    if ContinuousClock.now > end {
-      Issue.record("never: \(what)")
-      return
-    }
-    try await Task.sleep(for: .milliseconds(10))
-  }
-}

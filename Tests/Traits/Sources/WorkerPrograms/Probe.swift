@@ -1,0 +1,1 @@
+../../../WorkerPrograms/Probe.swift

@@ -1,0 +1,1 @@
+../../../InterprocessTests/ConnectWhenThere.swift

@@ -1,0 +1,1 @@
+../../../WorkersTests/Pools/Mischief.swift
