@@ -8,7 +8,7 @@ struct JobBenchmark {
 
   private static let mechanismNames = [
     "file", "mapped-file", "pipe", "named-pipe", "socket-pair", "unix-socket", "posix-message-queue",
-    "system-v-message-queue", "posix-shared-memory", "system-v-shared-memory", "anonymous-memory",
+    "system-v-message-queue", "posix-shared-memory", "system-v-shared-memory", "anonymous-memory", "ring",
   ]
 
   /// It takes a hundred times as long as the others.
