@@ -4,7 +4,6 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Built with `--traits Authentication` only.
 @Suite("Authentication", .blocking)
 struct AuthenticationTests {
   private let key = Array("a secret".utf8)
