@@ -234,11 +234,3 @@ private func cancelled(_ body: @escaping @Sendable () async throws -> Void) asyn
   task.cancel()
   do { try await task.value } catch is CancellationError {}
 }
-
-func limitAddresses(to more: Int) {
-  var limit = rlimit()
-  let inUse = Footprint().virtualBytes
-  getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
-  limit.rlim_cur = UInt(inUse + more)
-  setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
-}

@@ -33,8 +33,11 @@ let package = Package(
     .target(
       name: "WorkerPrograms", dependencies: [ours("Interprocess"), ours("Workers"), system], swiftSettings: settings),
 
+    // Of the helper what the tests of the codec run.
+    .executableTarget(
+      name: "forked-process-helper", dependencies: [ours("Interprocess")], swiftSettings: settings),
     .testTarget(
-      name: "CodecTests", dependencies: ["TestSupport", ours("Interprocess"), system],
+      name: "CodecTests", dependencies: ["TestSupport", "forked-process-helper", ours("Interprocess"), system],
       swiftSettings: settings + [.define("FoundationEssentials")]),
     .testTarget(
       name: "AuthenticationTests", dependencies: ["TestSupport", ours("Interprocess"), system], swiftSettings: settings),

@@ -1,0 +1,1 @@
+../../../ForkedProcessHelper/CodecClaims.swift

@@ -1,0 +1,1 @@
+../../../ForkedProcessHelper/Footprint.swift

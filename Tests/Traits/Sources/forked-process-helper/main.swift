@@ -1,0 +1,3 @@
+func say(_ fact: String) { print(fact) }
+
+try codecClaims()
