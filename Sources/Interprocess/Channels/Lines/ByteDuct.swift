@@ -12,6 +12,8 @@ protocol ByteSink: ~Copyable, Sendable {
   /// Writes once, a part or all of two pieces, the second after the first; it may block. `nil` where that is no better than
   /// two calls.
   mutating func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Result<Int, Errno>?
+  /// A message comes that takes more than one call: whatever holds more for the asking shall.
+  mutating func expectLongMessages()
   func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws
   mutating func close(whileReceiving isReceiving: Bool)
@@ -67,6 +69,7 @@ struct DescriptorSink: ~Copyable, ByteSink {
   private let kind: DuctKind
   /// Whether this process ignores SIGPIPE, as servers do: then the call that raises none, and costs more, is not needed.
   private let ignoresSignal: Bool
+  private var isWide = false
 
   init(_ descriptor: consuming OwnedDescriptor, _ kind: DuctKind) {
     self.descriptor = descriptor
@@ -110,6 +113,21 @@ struct DescriptorSink: ~Copyable, ByteSink {
   }
 
   private static var longestInOneCall: Int { 256 << 10 }
+
+  /// A pipe that is as large as a message has both sides wait for each other. It stays so where the user's pipes have as
+  /// many pages as `fs.pipe-user-pages-soft` allows: 128 such pipes.
+  @inline(__always)
+  mutating func expectLongMessages() {
+    if kind != .socket, !isWide { widen() }
+  }
+
+  @inline(never)
+  private mutating func widen() {
+    isWide = true
+    if ci_pipe_capacity(descriptor.rawValue) < Self.wide { _ = ci_set_pipe_capacity(descriptor.rawValue, Self.wide) }
+  }
+
+  private static var wide: CInt { 512 << 10 }
 
   func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool {
     try descriptor.wait(until: .writable, by: deadline)

@@ -162,6 +162,7 @@ struct FileSink: ~Copyable, ByteSink {
     }
   }
 
+  func expectLongMessages() {}
   func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool { try circle.wait(by: deadline) }
   nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws { try await circle.wait(by: deadline) }
   mutating func close(whileReceiving isReceiving: Bool) {}

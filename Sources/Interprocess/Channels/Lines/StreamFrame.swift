@@ -4,6 +4,7 @@
 /// A message that carries descriptors, of which Python knows nothing, begins with -2, their count as 4 bytes and the
 /// length as 8.
 enum StreamFrame {
+  static let shortestHead = 4
   /// The longest a head can be.
   static let longestHead = 16
   private static let longMark: Int32 = -1

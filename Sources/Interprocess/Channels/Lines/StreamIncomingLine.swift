@@ -243,17 +243,27 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   private static var worthGivingWay: Int { 16 << 10 }
 
   /// Reads more of a long message, straight to its place: as much as came already, or a megabyte, so that memory is
-  /// taken for what comes and not for what was announced.
+  /// taken for what comes and not for what was announced. With its end comes the head of the next one, if that is there.
   @inline(never)
   private func readLong(_ size: Int, _ mayBlock: Bool) throws(ChannelError) -> Result<Int, Errno> {
     var result = Result<Int, Errno>.success(0)
+    let rest = size - long.count
     try asChannelError { () throws(InterprocessError) in
-      try long.append(room: min(size - long.count, max(1 << 20, long.count))) { room in
+      try long.append(room: min(rest, max(1 << 20, long.count)) + StreamFrame.shortestHead) { room in
         result = source.read(into: room, receiving: &received, mayBlock: mayBlock)
-        return (try? result.get()) ?? 0
+        guard case .success(let count) = result else { return 0 }
+        if count > rest { keepAhead(UnsafeRawBufferPointer(rebasing: room[rest..<count])) }
+        return min(count, rest)
       }
     }
     return result
+  }
+
+  /// Puts bytes of the next message, of which nothing is there yet, to where it is read ahead.
+  private func keepAhead(_ bytes: UnsafeRawBufferPointer) {
+    let end = CopyAlignment.place(from: bytes.count)
+    aheadRange = (end - bytes.count)..<end
+    UnsafeMutableRawBufferPointer(rebasing: ahead[aheadRange]).copyMemory(from: bytes)
   }
 
   func takeDescriptors(into taken: inout ReceivedDescriptors) {

@@ -105,6 +105,7 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
     StreamFrame.write(head, into: beginning)
     headSize = head.headSize
     let fits = message.byteCount <= beginning.count - headSize
+    if !fits { sink.expectLongMessages() }
     let copied = message.withUnsafeBytes { storage in
       let copied = fits ? storage.count : storage.baseAddress.map { CopyAlignment.offset(of: $0) } ?? 0
       UnsafeMutableRawBufferPointer(rebasing: beginning[headSize...])
