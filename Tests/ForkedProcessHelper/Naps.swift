@@ -9,7 +9,7 @@ import SystemPackage
 /// no barrier.
 func channelNaps(_ arguments: [String]) throws {
   // A wake-up that is lost shall be a timeout, and not a late look.
-  (RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil)
+  RingNap.firstOnOneProcessor = nil
   if arguments.last == "refused" { try refuseBarriers() }
   let channel = try Stranger(arguments).meet()
   guard arguments.count > 4, let turns = Int(arguments[4]) else { return say("how many turns?") }
@@ -61,7 +61,7 @@ private let size = 4000
 /// Two children send to a mailbox with little room. Arguments: whose barriers are refused: `nobody`, `producers`,
 /// `receiver` or `all`; how many messages from each.
 func mailboxNaps(_ arguments: [String]) throws {
-  (RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil)
+  RingNap.firstOnOneProcessor = nil
   guard let who = arguments.first, let count = arguments.last.flatMap({ Int($0) }) else { return say("whose?") }
   if who == "all" { try refuseBarriers() }
   let capacity = 1 << 14
@@ -102,7 +102,7 @@ private func awaitSleep(of process: pid_t, _ body: () throws -> Void) throws {
 ///   the barrier. Else it is refused.
 func lostWake(isPinned: Bool) throws {
   #if DEBUG
-    (RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil)
+    RingNap.firstOnOneProcessor = nil
     // The ring's sides count on the barrier; this one has none.
     guard ci_membarrier_register() == 0 else { return say("this kernel has no barriers") }
     let memory = try Ring.create(capacity: 1024)

@@ -13,7 +13,7 @@ func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
   let seed = Seed.announced()
   RingMessage.seed = seed
   // A wake-up that is lost shall be a timeout, and not a late look.
-  if name != "ring-fuzz" { (RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil) }
+  if name != "ring-fuzz" { RingNap.firstOnOneProcessor = nil }
   switch name {
   case "ring-stress": _ = try ringStress(messages: UInt64(argument)) { say($0) }
   case "ring-flood": try RingFlood(seed: seed).run(Array(CommandLine.arguments.dropFirst(2)))
@@ -21,6 +21,7 @@ func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
   case "ring-fuzz": try ringFuzz(rounds: argument, seed)
   case "ring-deaths": try ringDeaths()
   case "ring-close-then-death": try ringCloseThenDeath()
+  case "ring-restored-word": try ringRestoredWord()
   default: return false
   }
   return true

@@ -39,6 +39,12 @@ struct RingProcessTests {
     #expect(run.lines == ["the end"] || run.lines == ["release builds have no steps"], "\(run.output) \(run.errors)")
   }
 
+  @Test("wakes for a death though somebody restores the word that the side is about to sleep by")
+  func restoredWord() throws {
+    let run = try helper("ring-restored-word", 1, factor: 1)
+    #expect(run.lines == ["awake"] || run.lines == ["release builds have no steps"], "\(run.output) \(run.errors)")
+  }
+
   @Test("carries a flood, uninterrupted and with one death after the other, and each word of it is right")
   func flood() throws {
     let run = try helper("ring-flood", 1)

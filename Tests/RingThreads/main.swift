@@ -8,7 +8,7 @@ let messages = CommandLine.arguments.dropFirst().first.flatMap { UInt64($0) } ??
 let seed = Seed.announced()
 
 // A wake-up that is lost shall be a timeout, and not a late look.
-(RingNap.longest, RingNap.firstOnOneProcessor) = (.seconds(3600), nil)
+RingNap.firstOnOneProcessor = nil
 
 for capacity in [128, 1024, 1 << 16] {
   for way in Receiving.allCases {

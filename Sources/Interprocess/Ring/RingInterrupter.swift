@@ -20,6 +20,8 @@ public final class RingInterrupter: @unchecked Sendable {
   /// -1 without a bell.
   let bellDescriptor: FileDescriptor
   private let reasons = Atomic<UInt32>(0)
+  /// Whether the side sleeps on its futex, or is about to. Not in the memory that others write to.
+  private let isAsleep = Atomic(false)
 
   private static let peerDied: UInt32 = 1
   private static let cancelled: UInt32 = 2
@@ -90,10 +92,28 @@ public final class RingInterrupter: @unchecked Sendable {
     // Pairs with the fence between the side's setting of `waiting` and its last look (RingBarrier.heavy): either that
     // look sees the reason, or this exchange comes after `waiting` was set and spoils the wait.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    _ = side.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
-    // Whatever the word was: the other side may have died between exchanging it and the system call.
-    _ = ci_futex_wake(side.waiting, .max)
     bell?.ringHere()
+    while true {
+      _ = side.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
+      // Whatever the word was: the other side may have died between exchanging it and the system call.
+      _ = ci_futex_wake(side.waiting, .max)
+      // A hostile peer can restore the word before this side goes to sleep by it, and there is no timer to end that: so
+      // again, until this side has been awake. Pairs with the store in sleeps(_:).
+      if !isAsleep.load(ordering: .acquiring) { return }
+      usleep(Self.betweenWakes)
+    }
+  }
+
+  private static let betweenWakes: UInt32 = 50
+
+  /// Calls `body`, in which this side says that it waits, looks once more and sleeps. What interrupts it comes to an end when
+  /// `body` does.
+  @inline(__always)
+  func sleeps(_ body: () -> Void) {
+    // Relaxed: the fence in RingBarrier.heavy() comes before the last look, as the one in interrupt(_:) before its own.
+    isAsleep.store(true, ordering: .relaxed)
+    body()
+    isAsleep.store(false, ordering: .releasing)
   }
 
   // Acquiring: pairs with the or in interrupt(_:). What was published before a death is seen once the death is.

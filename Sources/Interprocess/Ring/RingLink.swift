@@ -94,23 +94,28 @@ extension RingLink {
     if hasChanged(from: seen) { return }
     let start = MonotonicTime.now
     if spins(until: seen, from: start, for: record) { return }
-    var first = own.sharesProcessor(with: peer) ? RingNap.firstOnOneProcessor : nil
-    while true {
-      let isCertain = ask(for: RingSide.asleep, sparingBarrier: first != nil)
-      reach(.beforeLastLook)
-      if hasChanged(from: seen) { break }
-      let nap = isCertain ? RingNap.longest : first ?? RingBarrier.napWithout
-      first = nil
-      reach(.beforeSleep)
-      deadline.sleep(on: own.waiting, while: RingSide.asleep, atMost: nap)
-      reach(.afterSleep)
-      if hasChanged(from: seen) || deadline.hasPassed { break }
-    }
+    interrupter.sleeps { sleepUntilChange(from: seen, by: deadline) }
     // Relaxed: if the peer has exchanged it meanwhile, its system call wakes nobody.
     own.waiting.pointee.store(0, ordering: .relaxed)
     spin.slept(since: start)
     try checkForCancellation(call)
     if !hasChanged(from: seen) { throw timedOut(call) }
+  }
+
+  @inline(__always)
+  private func sleepUntilChange(from seen: UInt64, by deadline: Deadline) {
+    var first = place.isAsymmetric && own.sharesProcessor(with: peer) ? RingNap.firstOnOneProcessor : nil
+    while true {
+      let isCertain = ask(for: RingSide.asleep, sparingBarrier: first != nil)
+      reach(.beforeLastLook)
+      if hasChanged(from: seen) { return }
+      let nap = isCertain ? nil : first ?? RingBarrier.napWithout
+      first = nil
+      reach(.beforeSleep)
+      deadline.sleep(on: own.waiting, while: RingSide.asleep, atMost: nap)
+      reach(.afterSleep)
+      if hasChanged(from: seen) || deadline.hasPassed { return }
+    }
   }
 
   private func timedOut(_ call: StaticString) -> InterprocessError {

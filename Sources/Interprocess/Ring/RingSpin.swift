@@ -54,15 +54,11 @@ extension RingSide {
   }
 }
 
-/// How long a side sleeps at most before it looks at the memory again.
+/// How long a side sleeps at most before it looks at the memory again, where a wake-up is not certain.
 package enum RingNap {
-  /// A hostile peer can restore the futex word after it was cleared, and then nobody would wake us. Tests that hunt for
-  /// lost wake-ups make it so long that they cannot miss one; set before any ring is used.
-  nonisolated(unsafe) package static var longest = Duration.seconds(1)
-
   /// The first nap beside a peer that seems to run on the same processor, for which no barrier is asked: that the peer has
   /// not moved to another just then is not certain. A timer that comes before the kernel's next tick costs as much as the
-  /// barrier would. `nil` has the barrier each time, for those tests; set before any ring is used.
+  /// barrier would. `nil` has the barrier each time, for tests that hunt for lost wake-ups; set before any ring is used.
   nonisolated(unsafe) package static var firstOnOneProcessor: Duration? = .milliseconds(20)
 }
 
@@ -76,10 +72,10 @@ package enum MonotonicTime {
 }
 
 extension Deadline {
-  /// Sleeps on a futex for as long as it is `value`, `longest` at most, and not beyond the deadline.
-  func sleep(on word: UnsafeMutablePointer<Atomic<UInt32>>, while value: UInt32, atMost longest: Duration) {
-    let nap = remaining.map { min($0, longest) } ?? longest
+  /// Sleeps on a futex for as long as it is `value`, not beyond the deadline, and for so long at most. Without either the
+  /// kernel sets no timer, which is a tenth of what a wait and its wake-up cost.
+  func sleep(on word: UnsafeMutablePointer<Atomic<UInt32>>, while value: UInt32, atMost longest: Duration?) {
     // Whatever it returns means "look again".
-    Deadline(nap).withRemaining { _ = ci_futex_wait(word, value, $0) }
+    (longest == nil ? self : earlier(of: Deadline(longest))).withRemaining { _ = ci_futex_wait(word, value, $0) }
   }
 }
