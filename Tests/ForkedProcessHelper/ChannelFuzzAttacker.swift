@@ -84,8 +84,8 @@ extension Attacker {
       let kinds: [Int] = [1, 1, 2, 2, 3, 3, 4, 5, 255, 256, .max]
       _ = ci_msgsnd(ids[way], kinds.randomElement(using: &random) ?? 1, bytes, min(bytes.count, 8192), IPC_NOWAIT)
     case .file:
-      _ = pwrite(numbers[1], bytes, bytes.count, off_t.random(in: 0..<100, using: &random))
-      add([UInt64(bytes.count), 1 << 40, 1 << 30, 1, 1 << 62].randomElement(using: &random) ?? 1)
+      _ = pwrite(numbers[2], room.baseAddress, 100, off_t.random(in: 0..<100, using: &random))
+      ring?.write(bytes, &random)
     case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: ring?.write(bytes, &random)
     }
   }
@@ -104,8 +104,8 @@ extension Attacker {
       var kind = 0
       _ = ci_msgrcv(ids[way], &kind, room.baseAddress, room.count, 0, IPC_NOWAIT)
     case .file:
-      _ = pread(numbers[1], room.baseAddress, count, 0)
-      add(UInt64(count))
+      _ = pread(numbers[2], room.baseAddress, count, 0)
+      ring?.take()
     case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: ring?.take()
     }
   }
@@ -124,20 +124,22 @@ extension Attacker {
       sayGoodbye()
       spoilSystemVQueue()
     case .file:
-      sayGoodbye()
-      ftruncate(numbers[1], off_t.random(in: 0..<2 << 20, using: &random))
-      setBlocking(counter, Bool.random(using: &random))
-    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring:
-      sayGoodbye()
-      for bell in numbers[1...].prefix(2) {
-        if Bool.random(using: &random) {
-          _ = send(bell, room.baseAddress, 100, CInt(MSG_DONTWAIT))
-        } else {
-          _ = recv(bell, room.baseAddress, 100, CInt(MSG_DONTWAIT))
-        }
-      }
-      for _ in 0..<20 { ring?.scribble(&random) }
+      if Bool.random(using: &random) { ftruncate(numbers[2], off_t.random(in: 0..<2 << 20, using: &random)) }
+      spoilRings(bells: 1)
+    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: spoilRings(bells: 2)
     }
+  }
+
+  private func spoilRings(bells: Int) {
+    sayGoodbye()
+    for bell in numbers[1...].prefix(bells) {
+      if Bool.random(using: &random) {
+        _ = send(bell, room.baseAddress, 100, CInt(MSG_DONTWAIT))
+      } else {
+        _ = recv(bell, room.baseAddress, 100, CInt(MSG_DONTWAIT))
+      }
+    }
+    for _ in 0..<20 { ring?.scribble(&random) }
   }
 
   /// Now and then, as one who has closed, and goes on nevertheless.
@@ -162,18 +164,6 @@ extension Attacker {
 
   private var queue: CInt { numbers[1 + way] }
 
-  /// A file's counters: of what may be written, and of what may be read.
-  private var counter: CInt { numbers[Int.random(in: 2...3, using: &random)] }
-
-  /// Claims that so many bytes were moved.
-  private func add(_ claim: UInt64) {
-    let counter = counter
-    // Not even a hostile side waits for its own counter.
-    setBlocking(counter, false)
-    var claim = claim
-    _ = Glibc.write(counter, &claim, 8)
-  }
-
   /// Both sides' descriptors are of one open file, whose flags these are.
   private func setBlocking(_ descriptor: CInt, _ isBlocking: Bool) {
     let flags = fcntl(descriptor, F_GETFL)
@@ -184,7 +174,7 @@ extension Attacker {
 extension Mechanism {
   fileprivate var isOverRings: Bool {
     switch self {
-    case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: true
+    case .file, .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: true
     default: false
     }
   }

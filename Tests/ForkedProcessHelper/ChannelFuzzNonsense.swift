@@ -12,6 +12,7 @@ func nonsense(_ mechanism: Mechanism, _ random: inout SeededGenerator) -> [UInt8
   case .posixMessageQueue: return queueNonsense(length, body, &random)
   case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring:
     return ringNonsense(length, body, &random)
+  case .file: return fileNonsense(length, &random)
   case .systemVMessageQueue: return (Bool.random(using: &random) ? bigEndian(length, 8).reversed() : []) + body
   default: return streamNonsense(length, body, &random)
   }
@@ -44,6 +45,18 @@ private func streamNonsense(_ length: UInt64, _ body: [UInt8], _ random: inout S
   case 4: bigEndian(0xFFFF_FFFE, 4) + bigEndian(1, 4) + bigEndian(size, 8) + body
   default: body
   }
+}
+
+/// What looks like the place of a piece: its head, where it begins and how long it is.
+private func fileNonsense(_ length: UInt64, _ random: inout SeededGenerator) -> [UInt8] {
+  let counts: [UInt64] = [0, 1, 100, 4096, 1 << 18, 1 << 18 + 1, 1 << 20, length]
+  let offsets: [UInt64] = [0, 64, 4096, 1 << 20 - 100, 1 << 20 - 1, 1 << 20, .max, length]
+  let count = counts.randomElement(using: &random) ?? 0
+  let isRight = Int.random(in: 0..<3, using: &random) == 0
+  let head = isRight ? 1 | count << 8 : UInt64.random(in: 0..<6, using: &random) | length << 8
+  let words = [head, offsets.randomElement(using: &random) ?? 0, count]
+  let missing = Int.random(in: 0..<8, using: &random) == 0 ? Int.random(in: 1..<24, using: &random) : 0
+  return words.flatMap { bigEndian($0, 8).reversed() }.dropLast(missing)
 }
 
 /// What looks like the head of a piece here and there, and some bytes.

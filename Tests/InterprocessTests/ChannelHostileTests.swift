@@ -26,36 +26,29 @@ struct ChannelHostileTests {
     #expect(error?.code == .peerDied)
   }
 
-  @Test("counters of a file that the other side has made block, and filled, keep nobody waiting")
-  func counters() async throws {
+  @Test(
+    "a file whose other side says what is not so, or cuts it off, throws",
+    arguments: ["beyond", "long", "cut", "record"])
+  func file(_ how: String) throws {
     var pair = try Channel.pair(over: .file)
-    let first = try Channel(pair.takeFirst())
-    let theirs = try pair.takeSecond()
-    for counter in theirs.fileDescriptors.suffix(2) {
-      let flags = fcntl(counter.rawValue, F_GETFL)
-      #expect(fcntl(counter.rawValue, F_SETFL, flags & ~O_NONBLOCK) == 0)
-    }
-    let sender = Background {
-      do throws(ChannelError) {
-        try first.send(patterned(3_000_000, 1), timeout: .milliseconds(50))
-        return false
-      } catch { return error.isTimeout }
-    }
-    #expect(try sender.value())
-    // From here on adding to them waits. That they are told of the end must not.
-    for counter in theirs.fileDescriptors.suffix(2) {
-      #expect(fcntl(counter.rawValue, F_SETFL, O_NONBLOCK) == 0)
-      var (most, old) = (UInt64.max - 1, UInt64(0))
-      _ = read(counter.rawValue, &old, 8)
-      #expect(write(counter.rawValue, &most, 8) == 8)
-      #expect(fcntl(counter.rawValue, F_SETFL, 0) == 0)
-    }
+    let theirs = try pair.takeFirst()
+    let channel = try Channel(pair.takeSecond())
+    let (file, memory) = (theirs.fileDescriptors[2], theirs.fileDescriptors[3])
+    let mapping = try MappedFile(opening: FilePath("/proc/self/fd/\(memory.rawValue)")).takeMapping()
+    var producer = try RingProducer(attachingTo: mapping)
+    // A whole message of so many bytes, and where it is said to begin.
+    let (count, offset): (UInt64, UInt64) =
+      switch how {
+      case "beyond": (100, 1 << 20 - 99)
+      case "long": (1 << 18 + 1, 0)
+      default: (100, 0)
+      }
+    if how == "cut" { #expect(ftruncate(file.rawValue, 50) == 0) }
+    let words = how == "record" ? [1 | count << 8] : [1 | count << 8, offset, count]
+    #expect(try producer.trySend(words.span.bytes))
+    let error = #expect(throws: ChannelError.self) { try channel.receive(timeout: generous) }
+    #expect([.malformedMessage, .system].contains(error?.code), "\(how): \(error as Any)")
     leave(theirs)
-    // The thread that watches descriptors for everybody goes on.
-    let others = try Ends(.ring)
-    for _ in 0..<10 {
-      await #expect(throws: ChannelError.self) { try await others.first.receive(timeout: .milliseconds(10)) }
-    }
   }
 
   @Test(

@@ -30,11 +30,11 @@ extension Channel {
     reading reader: consuming Pipe.Reader? = nil, writing writer: consuming Pipe.Writer? = nil,
     _ options: Options = .init()
   ) throws(ChannelError) {
-    var incoming: StreamIncomingLine<DescriptorSource>?
+    var incoming: StreamIncomingLine?
     if let reader = consume reader {
       incoming = StreamIncomingLine(DescriptorSource(reader.takeDescriptor(), .pipe))
     }
-    var outgoing: StreamOutgoingLine<DescriptorSink>?
+    var outgoing: StreamOutgoingLine?
     if let writer = consume writer {
       outgoing = StreamOutgoingLine(DescriptorSink(writer.takeDescriptor(), .pipe))
     }
@@ -111,14 +111,22 @@ extension Channel {
   private convenience init(file end: consuming ChannelEndpoint, _ options: Options) throws(ChannelError) {
     let isSender = end.isFirst
     let peer = try end.takeLife()
-    let circle = try FileCircle(&end.descriptors, isSender: isSender, peer)
-    let wake = circle.wake
-    if isSender {
-      try self.init(
-        adopting: .file, options, StreamOutgoingLine(FileSink(circle: circle), wake: wake), nil, peer)
-    } else {
-      try self.init(
-        adopting: .file, options, nil, StreamIncomingLine(FileSource(circle: circle), wake: wake), peer)
+    let bell = try end.takeSocket()
+    let file = try end.takeFile()
+    guard let memory = end.descriptors.takeFirst() else { throw .missingDescriptors }
+    do {
+      let mapping = try AnonymousMemory(adopting: memory).takeMapping()
+      if isSender {
+        let producer = try RingProducer(attachingTo: mapping, at: 0, .socket(bell))
+        let line = FileOutgoingLine(file, producer, peer)
+        try self.init(.file, options, outgoing: line, incoming: nil, peer: peer)
+      } else {
+        let consumer = try RingConsumer(attachingTo: mapping, at: 0, .socket(bell))
+        let line = FileIncomingLine(file, consumer, peer)
+        try self.init(.file, options, outgoing: nil, incoming: line, peer: peer)
+      }
+    } catch {
+      throw ChannelError(error)
     }
   }
 }
@@ -130,10 +138,15 @@ extension ChannelEndpoint {
   }
 
   /// One end of a pair of sockets. Whoever made this end may have put something else in its place.
-  mutating func takeSocket() throws(ChannelError) -> OwnedDescriptor {
-    guard let socket = descriptors.takeFirst() else { throw .missingDescriptors }
+  mutating func takeSocket() throws(ChannelError) -> OwnedDescriptor { try takeFirst(S_IFSOCK) }
+
+  /// A file of the kind that nobody waits for. Whoever made this end may have put something else in its place.
+  mutating func takeFile() throws(ChannelError) -> OwnedDescriptor { try takeFirst(S_IFREG) }
+
+  private mutating func takeFirst(_ kind: mode_t) throws(ChannelError) -> OwnedDescriptor {
+    guard let descriptor = descriptors.takeFirst() else { throw .missingDescriptors }
     var status = stat()
-    guard fstat(socket.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { throw .strangeDescriptors }
-    return socket
+    guard fstat(descriptor.rawValue, &status) == 0, status.st_mode & S_IFMT == kind else { throw .strangeDescriptors }
+    return descriptor
   }
 }

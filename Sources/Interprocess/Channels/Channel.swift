@@ -146,7 +146,7 @@ extension Channel {
   ///   - timeout: how long the whole may take; `nil` waits for ever.
   /// - Throws: ``ChannelError``: a timeout among them. A message given up half-way is withdrawn, which the other side
   ///   learns from the next one, and takes for truncated where the channel is closed instead; over a stream (a pipe, a
-  ///   FIFO, a socket, a file) that is not possible, and nothing more can be sent.
+  ///   FIFO, a socket) that is not possible, and nothing more can be sent.
   public func send(
     _ message: RawSpan, passing descriptors: [FileDescriptor] = [], timeout: Duration? = nil
   ) throws(ChannelError) {

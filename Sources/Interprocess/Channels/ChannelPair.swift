@@ -84,14 +84,8 @@ extension Channel {
     try systemCall("pipe2", nil) {
       withUnsafeMutableBytes(of: &ends) { ci_pipe2($0.baseAddress?.assumingMemoryBound(to: CInt.self), O_CLOEXEC) }
     }
-    widen(ends.1)
     return ReceivedDescriptors(adopting: [ends.0, ends.1])
   }
-
-  /// Gives a pipe room for a message of 64 KiB and its head: of the 64 KiB that pipes have, the head would take the last page,
-  /// and each such message would wait for its own end to be read. Where a user has many pipes the kernel refuses, and the
-  /// pipe stays as it is.
-  private static func widen(_ pipe: CInt) { _ = ci_set_pipe_capacity(pipe, 128 << 10) }
 
   /// A FIFO, opened at both ends, whose name is gone already.
   private static func namedPipeEnds() throws(InterprocessError) -> ReceivedDescriptors {
@@ -103,7 +97,6 @@ extension Channel {
     let reader = try OwnedDescriptor(openingFile: path, O_RDONLY)
     let writer = try OwnedDescriptor(openingFile: path, O_WRONLY)
     _ = both.rawValue
-    widen(writer.rawValue)
     return ReceivedDescriptors(adopting: [reader.release().rawValue, writer.release().rawValue])
   }
 
@@ -204,11 +197,9 @@ extension ChannelPair {
     let file = try OwnedDescriptor(openingFile: temporary.path, O_RDWR)
     // Its place on the disk is taken now, so that a full disk is an error here and not in the middle of a message.
     try file.allocate(FileCircle.capacity, "\"\(temporary.path)\"")
-    let room = try EventCounter()
-    let filled = try EventCounter()
+    let places = try Ring.createSymmetric(capacity: FileCircle.ringCapacity, label: "interprocess-channel")
     return try shared(
-      .file,
-      ReceivedDescriptors(copying: [file.rawValue, room.descriptor.rawValue, filled.descriptor.rawValue]))
+      .file, pairs: 1, ReceivedDescriptors(copying: [file.rawValue, places.descriptor.rawValue]))
   }
 }
 

@@ -80,7 +80,7 @@ extension Mechanism {
     case .pipe, .namedPipe: 2
     // Beside two queues, the sockets by which each side knows that the other lives.
     case .posixMessageQueue, .systemVMessageQueue: 3
-    // A file, two counters, and the sockets.
+    // A file, the memory with the ring that says where messages lie in it, and the sockets of mapped files.
     case .file: 4
     // The memory with a ring in it, sockets by which its sides ring for each other, and those that say who lives.
     case .mappedFile: 3

@@ -59,6 +59,15 @@ public enum Ring {
     return memory
   }
 
+  /// Creates sealed memory with one empty ring for whom a barrier at each message is nothing: waiting spares the other
+  /// side's part. See ``RingBarrier``.
+  static func createSymmetric(capacity: Int, label: String) throws(InterprocessError) -> AnonymousMemory {
+    let memory = try AnonymousMemory(byteCount: try byteCount(capacity: capacity), label: label)
+    let base = try RingPlace.base(in: memory.mapping, at: 0, byteCount: memory.mapping.byteCount)
+    RingPlace.initialize(base, capacity: capacity, isAsymmetric: false)
+    return memory
+  }
+
   /// Makes an empty ring in memory that nobody uses yet, overwriting what is there.
   ///
   /// - Parameter offset: where it begins, a multiple of 128.
@@ -68,6 +77,6 @@ public enum Ring {
   ) throws(InterprocessError) {
     let size = try byteCount(capacity: capacity)
     let base = try RingPlace.base(in: mapping, at: offset, byteCount: size)
-    RingPlace.initialize(base, capacity: capacity)
+    RingPlace.initialize(base, capacity: capacity, isAsymmetric: true)
   }
 }

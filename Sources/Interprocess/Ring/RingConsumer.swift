@@ -184,7 +184,8 @@ public struct RingConsumer: ~Copyable, @unchecked Sendable {
     if head == tail || head &- published >= worthTelling { publish() }
   }
 
-  private mutating func publish() {
+  /// Tells the producer of everything that was taken out.
+  mutating func publish() {
     if published == head { return }
     reach(.beforeHead)
     published = head

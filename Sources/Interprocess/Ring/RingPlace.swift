@@ -65,13 +65,13 @@ struct RingPlace: @unchecked Sendable {
     return mapping.region.start + offset
   }
 
-  static func initialize(_ base: UnsafeMutableRawPointer, capacity: Int) {
+  static func initialize(_ base: UnsafeMutableRawPointer, capacity: Int, isAsymmetric: Bool) {
     let mark = base.assumingMemoryBound(to: Atomic<UInt64>.self)
     // Relaxed: there is no ring here before the releasing store below.
     mark.pointee.store(0, ordering: .relaxed)
     (base + 8).initializeMemory(as: UInt8.self, repeating: 0, count: headerByteCount - 8)
     base.storeBytes(of: version, toByteOffset: versionOffset, as: UInt32.self)
-    let flags = RingBarrier.isAvailable ? isAsymmetricFlag : 0
+    let flags = isAsymmetric && RingBarrier.isAvailable ? isAsymmetricFlag : 0
     base.storeBytes(of: flags, toByteOffset: flagsOffset, as: UInt32.self)
     base.storeBytes(of: UInt64(capacity), toByteOffset: capacityOffset, as: UInt64.self)
     // Pairs with the acquiring load in init(in:at:): whoever sees the mark sees the whole header.

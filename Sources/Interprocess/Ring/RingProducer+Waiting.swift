@@ -33,7 +33,7 @@ extension RingProducer {
     while try !hasRoom(for: byteCount) { try link.waitForChange(from: seen, by: deadline, "RingProducer.waitForRoom") }
   }
 
-  private mutating func hasRoom(for byteCount: Int) throws(InterprocessError) -> Bool {
+  mutating func hasRoom(for byteCount: Int) throws(InterprocessError) -> Bool {
     let hasRoom = try tryReserve(byteCount) != nil
     return hasRoom
   }

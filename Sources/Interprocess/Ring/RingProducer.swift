@@ -233,6 +233,14 @@ public struct RingProducer: ~Copyable, @unchecked Sendable {
       remedy: "\(byteCount) bytes; this ring takes messages of 0 to \(maximumMessageSize)")
   }
 
+  /// Looks how far the consumer is.
+  ///
+  /// - Returns: how many bytes of records it has ever taken out: of those that were published, never more.
+  mutating func lookAtConsumer() throws(InterprocessError) -> UInt64 {
+    try lookForRoom()
+    return head
+  }
+
   /// What the producer has seen of the consumer: when that changes, there may be room.
   var seen: UInt64 { head }
 }

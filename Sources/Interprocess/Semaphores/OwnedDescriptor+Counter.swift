@@ -5,12 +5,6 @@ import SystemPackage
 /// Counters of the kernel that processes share which do not trust each other: the counter is the other side's too, and so
 /// is whether it blocks.
 extension OwnedDescriptor {
-  /// Whether it is a counter as far as it matters: of no kind that has a name. Writing to a pipe can end a process.
-  var mayBeCounter: Bool {
-    var status = stat()
-    return fstat(rawValue, &status) == 0 && status.st_mode & S_IFMT == 0
-  }
-
   /// Adds to the counter, if there is room: where there is none, somebody has filled it who should not.
   func addToCounter(_ amount: Int) {
     let flags = fcntl(rawValue, F_GETFL)

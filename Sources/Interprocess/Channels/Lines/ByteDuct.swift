@@ -2,23 +2,6 @@ import CInterprocess
 import Glibc
 import SystemPackage
 
-/// Where the bytes of a stream go in.
-protocol ByteSink: ~Copyable, Sendable {
-  /// Writes once, a part or all, with descriptors beside the first byte. EAGAIN says that there is no room, also where it
-  /// may block and the descriptor is one that does not. EPIPE says that the other side has gone, ESRCH that it has died.
-  mutating func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<
-    Int, Errno
-  >
-  /// Writes once, a part or all of two pieces, the second after the first; it may block. `nil` where that is no better than
-  /// two calls.
-  mutating func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Result<Int, Errno>?
-  /// A message comes that takes more than one call: whatever holds more for the asking shall.
-  mutating func expectLongMessages()
-  func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool
-  nonisolated(nonsending) func waitForRoom(by deadline: Deadline) async throws
-  mutating func close(whileReceiving isReceiving: Bool)
-}
-
 /// Calls `body` with two pieces as calls such as `writev` take them.
 @inline(__always)
 func withVectors<Result>(
@@ -29,22 +12,6 @@ func withVectors<Result>(
     vectors[1] = iovec(iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress), iov_len: second.count)
     return body(vectors.baseAddress.unsafelyUnwrapped)
   }
-}
-
-/// Where the bytes of a stream come out.
-protocol ByteSource: ~Copyable, Sendable {
-  /// Reads once; 0 is the end. EAGAIN says that nothing is there, also where it may block and the descriptor is one that
-  /// does not.
-  mutating func read(
-    into buffer: UnsafeMutableRawBufferPointer, receiving received: inout ReceivedDescriptors, mayBlock: Bool
-  ) -> Result<Int, Errno>
-  /// Whether reading would give bytes at once, as far as is known.
-  var hasBytes: Bool { get }
-  /// Up to which size it pays to wait for some messages more when there is none.
-  var longestGathered: Int { get }
-  func waitForBytes(by deadline: Deadline) throws(InterprocessError) -> Bool
-  nonisolated(nonsending) func waitForBytes(by deadline: Deadline) async throws
-  mutating func close()
 }
 
 /// What a channel's descriptor is, and so by which calls bytes go through it.
@@ -64,7 +31,7 @@ enum DuctKind {
 // that each function between costs a return that was predicted wrongly.
 
 /// A pipe, a FIFO or a socket that bytes go into.
-struct DescriptorSink: ~Copyable, ByteSink {
+struct DescriptorSink: ~Copyable, Sendable {
   private var descriptor: OwnedDescriptor
   private let kind: DuctKind
   /// Whether this process ignores SIGPIPE, as servers do: then the call that raises none, and costs more, is not needed.
@@ -77,6 +44,8 @@ struct DescriptorSink: ~Copyable, ByteSink {
     ignoresSignal = ci_ignores_signal(SIGPIPE)
   }
 
+  /// Writes once, a part or all, with descriptors beside the first byte. EAGAIN says that there is no room, also where it
+  /// may block and the descriptor is one that does not. EPIPE says that the other side has gone.
   @inline(__always)
   func write(_ bytes: UnsafeRawBufferPointer, passing descriptors: [CInt], mayBlock: Bool) -> Result<Int, Errno> {
     guard mayBlock, descriptors.isEmpty else { return writeSlowly(bytes, passing: descriptors, mayBlock: mayBlock) }
@@ -99,6 +68,8 @@ struct DescriptorSink: ~Copyable, ByteSink {
     }
   }
 
+  /// Writes once, a part or all of two pieces, the second after the first; it may block. `nil` where that is no better than
+  /// two calls.
   func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Result<Int, Errno>? {
     // What does not lie in a page as it did before is copied at half the speed (see CopyAlignment): of a pipe always, of a
     // socket where that is more than a call is worth.
@@ -114,7 +85,7 @@ struct DescriptorSink: ~Copyable, ByteSink {
 
   private static var longestInOneCall: Int { 256 << 10 }
 
-  /// A pipe that is as large as a message has both sides wait for each other. It stays so where the user's pipes have as
+  /// A message comes for which a pipe is better larger: one that is as large as a message has both sides wait for each other. It stays so where the user's pipes have as
   /// many pages as `fs.pipe-user-pages-soft` allows: 128 such pipes.
   @inline(__always)
   mutating func expectLongMessages() {
@@ -145,7 +116,7 @@ struct DescriptorSink: ~Copyable, ByteSink {
 }
 
 /// A pipe, a FIFO or a socket that bytes come out of.
-struct DescriptorSource: ~Copyable, ByteSource {
+struct DescriptorSource: ~Copyable, Sendable {
   private var descriptor: OwnedDescriptor
   private let kind: DuctKind
 
@@ -154,6 +125,8 @@ struct DescriptorSource: ~Copyable, ByteSource {
     self.kind = kind
   }
 
+  /// Reads once; 0 is the end. EAGAIN says that nothing is there, also where it may block and the descriptor is one that
+  /// does not.
   @inline(__always)
   func read(
     into buffer: UnsafeMutableRawBufferPointer, receiving received: inout ReceivedDescriptors, mayBlock: Bool
@@ -172,13 +145,15 @@ struct DescriptorSource: ~Copyable, ByteSource {
     }
   }
 
+  /// Whether reading would give bytes at once.
   var hasBytes: Bool {
     // Not FIONREAD, for which a pipe's lock is taken, and its writer waits.
     var entry = pollfd(fd: descriptor.rawValue, events: CShort(POLLIN), revents: 0)
     return poll(&entry, 1, 0) != 0
   }
 
-  // A pipe's pages are moved fastest while they are in a processor's cache.
+  /// Up to which size it pays to wait for some messages more when there is none. A pipe's pages are moved fastest while they
+  /// are in a processor's cache.
   var longestGathered: Int { kind == .socket ? .max : 2 << 10 }
 
   func waitForBytes(by deadline: Deadline) throws(InterprocessError) -> Bool {

@@ -68,6 +68,40 @@ struct Joining: ~Copyable {
     return try append(bytes)
   }
 
+  /// Takes a piece of `count` bytes, which `fill` puts to where they stay.
+  ///
+  /// - Returns: the message that it completes.
+  @inline(__always)
+  mutating func take(
+    _ head: RingPieceHead, count: Int, limit: Int,
+    _ fill: (UnsafeMutableRawBufferPointer) throws(InterprocessError) -> Void
+  ) throws(ChannelError) -> UnsafeRawBufferPointer? {
+    switch head.kind {
+    case .whole, .first:
+      (total, isSkipping) = (nil, head.kind == .first && head.total > UInt64(limit))
+      guard head.total <= UInt64(limit) else { throw .tooLarge(head.total, limit: limit, "announced") }
+      buffer.removeAll()
+      total = Int(head.total)
+    case .more where isSkipping: return nil
+    case .more: break
+    case .wake, nil: throw .strangePiece
+    }
+    guard let total, count <= total - buffer.count else { throw .strangePiece }
+    try asChannelError { () throws(InterprocessError) in
+      try buffer.append(room: count) { room throws(InterprocessError) in
+        try fill(room)
+        return count
+      }
+    }
+    return complete()
+  }
+
+  private mutating func complete() -> UnsafeRawBufferPointer? {
+    guard buffer.count == total else { return nil }
+    total = nil
+    return buffer.bytes
+  }
+
   private mutating func append(_ bytes: UnsafeRawBufferPointer) throws(ChannelError) -> UnsafeRawBufferPointer? {
     guard let total, bytes.count <= total - buffer.count else {
       throw ChannelError(.malformedMessage, "a piece of a message came that belongs to none")
@@ -77,8 +111,12 @@ struct Joining: ~Copyable {
     } catch {
       throw ChannelError(error)
     }
-    guard buffer.count == total else { return nil }
-    self.total = nil
-    return buffer.bytes
+    return complete()
+  }
+}
+
+extension ChannelError {
+  static var strangePiece: ChannelError {
+    ChannelError(.malformedMessage, "a piece of a message came that no channel has sent")
   }
 }

@@ -4,16 +4,16 @@ enum KnownOutgoingLine {
   case ring(Unmanaged<RingOutgoingLine>)
   case posixQueue(Unmanaged<POSIXQueueOutgoingLine>)
   case systemVQueue(Unmanaged<SystemVQueueOutgoingLine>)
-  case stream(Unmanaged<StreamOutgoingLine<DescriptorSink>>)
-  case file(Unmanaged<StreamOutgoingLine<FileSink>>)
+  case stream(Unmanaged<StreamOutgoingLine>)
+  case file(Unmanaged<FileOutgoingLine>)
 
   init?(_ line: (any OutgoingLine)?) {
     switch line {
     case let line as RingOutgoingLine: self = .ring(.passUnretained(line))
     case let line as POSIXQueueOutgoingLine: self = .posixQueue(.passUnretained(line))
     case let line as SystemVQueueOutgoingLine: self = .systemVQueue(.passUnretained(line))
-    case let line as StreamOutgoingLine<DescriptorSink>: self = .stream(.passUnretained(line))
-    case let line as StreamOutgoingLine<FileSink>: self = .file(.passUnretained(line))
+    case let line as StreamOutgoingLine: self = .stream(.passUnretained(line))
+    case let line as FileOutgoingLine: self = .file(.passUnretained(line))
     default: return nil
     }
   }
@@ -24,16 +24,16 @@ enum KnownIncomingLine {
   case ring(Unmanaged<RingIncomingLine>)
   case posixQueue(Unmanaged<POSIXQueueIncomingLine>)
   case systemVQueue(Unmanaged<SystemVQueueIncomingLine>)
-  case stream(Unmanaged<StreamIncomingLine<DescriptorSource>>)
-  case file(Unmanaged<StreamIncomingLine<FileSource>>)
+  case stream(Unmanaged<StreamIncomingLine>)
+  case file(Unmanaged<FileIncomingLine>)
 
   init?(_ line: (any IncomingLine)?) {
     switch line {
     case let line as RingIncomingLine: self = .ring(.passUnretained(line))
     case let line as POSIXQueueIncomingLine: self = .posixQueue(.passUnretained(line))
     case let line as SystemVQueueIncomingLine: self = .systemVQueue(.passUnretained(line))
-    case let line as StreamIncomingLine<DescriptorSource>: self = .stream(.passUnretained(line))
-    case let line as StreamIncomingLine<FileSource>: self = .file(.passUnretained(line))
+    case let line as StreamIncomingLine: self = .stream(.passUnretained(line))
+    case let line as FileIncomingLine: self = .file(.passUnretained(line))
     default: return nil
     }
   }

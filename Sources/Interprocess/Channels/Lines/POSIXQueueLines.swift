@@ -237,8 +237,7 @@ extension Joining {
     case .closed where partialByteCount == nil: return .end
     case .died where partialByteCount == nil: throw .peerDied
     case .closed, .died:
-      throw ChannelError(
-        .truncatedMessage, "the other side ended in the middle of a message, \(partialByteCount ?? 0) bytes into it")
+      throw .truncated(after: partialByteCount ?? 0)
     }
   }
 }

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// The word before each piece of a message in a ring: the ``Fragment`` it is in the lowest byte, and the length of the
 /// whole message above.
-private struct RingPieceHead {
+struct RingPieceHead {
   static let byteCount = 8
   var word: UInt64
 
@@ -63,31 +63,15 @@ final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
     do {
       return try producer.trySend(head.word.littleEndian, message.extracting(start..<(start + count)))
     } catch {
-      throw channelError(error)
+      throw ChannelError.sending(error, peer)
     }
-  }
-
-  private func channelError(_ error: InterprocessError) -> ChannelError {
-    switch error.errno {
-    case .brokenPipe: peer.sendingError ?? ChannelError(.peerClosed, "the other side has closed the channel")
-    case .connectionReset: death
-    case .timedOut: .timedOut("Channel.send", "the other side takes no more")
-    case .badMessage: ChannelError(.malformedMessage, "\(error)")
-    default: ChannelError(error)
-    }
-  }
-
-  /// The ring's bell may tell of the end before the peer's socket does. A side that closes has closed its ring before.
-  private var death: ChannelError {
-    peer.look()
-    return peer.sendingError ?? .peerDied
   }
 
   func waitForRoom(by deadline: Deadline) throws(ChannelError) {
     do {
       try producer.waitForRoom(byteCount: wanted, by: deadline)
     } catch {
-      throw channelError(error)
+      throw ChannelError.sending(error, peer)
     }
   }
 
@@ -95,7 +79,7 @@ final class RingOutgoingLine: OutgoingLine, @unchecked Sendable {
     do {
       try await producer.link.suspend(from: producer.seen, by: deadline, "Channel.send")
     } catch let error as InterprocessError {
-      throw channelError(error)
+      throw ChannelError.sending(error, peer)
     }
   }
 
@@ -149,7 +133,7 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
       if !stride.goesOn(after: size) { return .unfinished }
     }
     guard consumer.hasEnded else { return .nothing }
-    if total != nil { throw truncated }
+    if total != nil { throw .truncated(after: buffer.count) }
     return .end
   }
 
@@ -175,7 +159,7 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
     do {
       return try consumer.tryNextByteCount()
     } catch {
-      throw channelError(error)
+      throw ChannelError.receiving(error, half: partialByteCount)
     }
   }
 
@@ -183,7 +167,7 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
   @inline(__always)
   private func takePiece(_ size: Int, limit: Int) throws(ChannelError) {
     let count = size - RingPieceHead.byteCount
-    guard count >= 0 else { throw malformed }
+    guard count >= 0 else { throw ChannelError.strangePiece }
     let head = RingPieceHead(word: consumer.nextWord)
     switch head.kind {
     case .whole, .first:
@@ -192,9 +176,9 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
       (total, isSkipping) = (Int(head.total), false)
     case .more where isSkipping: return consumer.consume()
     case .more: break
-    case .wake, nil: throw malformed
+    case .wake, nil: throw ChannelError.strangePiece
     }
-    guard let total, count <= total - buffer.count else { throw malformed }
+    guard let total, count <= total - buffer.count else { throw ChannelError.strangePiece }
     do {
       try buffer.append(room: count) { room in
         consumer.copyNext(into: room)
@@ -214,30 +198,11 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
     return .tooLarge(head.total, limit: limit, "announced")
   }
 
-  private var malformed: ChannelError {
-    ChannelError(.malformedMessage, "a piece of a message came that no channel has sent")
-  }
-
-  private var truncated: ChannelError {
-    ChannelError(
-      .truncatedMessage, "the other side ended in the middle of a message, \(buffer.count) bytes into it")
-  }
-
-  private func channelError(_ error: InterprocessError) -> ChannelError {
-    switch error.errno {
-    case .connectionReset:
-      total == nil ? .peerDied : truncated
-    case .timedOut: .timedOut("Channel.receive", "no message came")
-    case .badMessage: ChannelError(.malformedMessage, "\(error)")
-    default: ChannelError(error)
-    }
-  }
-
   func waitForMessage(by deadline: Deadline) throws(ChannelError) {
     do {
       _ = try consumer.waitForMessage(by: deadline)
     } catch {
-      throw channelError(error)
+      throw ChannelError.receiving(error, half: partialByteCount)
     }
   }
 
@@ -246,7 +211,7 @@ final class RingIncomingLine: IncomingLine, @unchecked Sendable {
       try await consumer.link.suspend(
         from: consumer.seen, by: deadline, for: consumer.nextRecord, "Channel.receive")
     } catch let error as InterprocessError {
-      throw channelError(error)
+      throw ChannelError.receiving(error, half: partialByteCount)
     }
   }
 

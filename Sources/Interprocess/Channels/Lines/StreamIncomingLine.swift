@@ -6,11 +6,11 @@ import SystemPackage
 ///
 /// It reads ahead: one system call brings many short messages. The bytes of a long one are read straight to where they
 /// stay.
-final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @unchecked Sendable {
+final class StreamIncomingLine: IncomingLine, @unchecked Sendable {
   // Sendable: its state is touched by one caller at a time (Channel's turn); closing waits for the turn as well.
 
   // Not checked at run time for the same reason.
-  @exclusivity(unchecked) private var source: Source
+  @exclusivity(unchecked) private var source: DescriptorSource
 
   /// How much is read ahead. See ``CopyAlignment`` for the rest of the memory.
   private static var aheadSize: Int { 64 << 10 }
@@ -38,15 +38,9 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
   @exclusivity(unchecked) private var received: ReceivedDescriptors
   @exclusivity(unchecked) private var claimed = 0
 
-  /// Has whoever waits here look again, where the kernel does not do that by itself.
-  private let wake: @Sendable () -> Void
-
   /// - Parameter carriesDescriptors: whether messages may carry descriptors.
-  init(
-    _ source: consuming Source, carriesDescriptors: Bool = false, wake: @escaping @Sendable () -> Void = {}
-  ) {
+  init(_ source: consuming DescriptorSource, carriesDescriptors: Bool = false) {
     self.source = source
-    self.wake = wake
     // Those of a message that is received, and of the next one, whose beginning may come with its end.
     received = ReceivedDescriptors(atMost: carriesDescriptors ? 2 * ReceivedDescriptors.mostPerMessage : 0)
   }
@@ -294,5 +288,6 @@ final class StreamIncomingLine<Source: ByteSource & ~Copyable>: IncomingLine, @u
 
   func close() { source.close() }
 
-  func peerEnded() { wake() }
+  // The kernel says so to whoever waits.
+  func peerEnded() {}
 }

@@ -4,11 +4,11 @@ import Synchronization
 import SystemPackage
 
 /// Messages going into a stream of bytes, framed as ``StreamFrame`` says.
-final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unchecked Sendable {
+final class StreamOutgoingLine: OutgoingLine, @unchecked Sendable {
   // Sendable: its state is touched by one caller at a time (Channel's turn); closing waits for the turn as well.
 
   // Not checked at run time for the same reason.
-  @exclusivity(unchecked) private var sink: Sink
+  @exclusivity(unchecked) private var sink: DescriptorSink
 
   /// Head and beginning of a message, so that a short one is one system call. See ``CopyAlignment`` for where it lies.
   private let beginning: UnsafeMutableRawBufferPointer
@@ -21,14 +21,10 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
   @exclusivity(unchecked) private var gone: Int?
   @exclusivity(unchecked) private var headSize = 0
 
-  /// Has whoever waits here look again, where the kernel does not do that by itself.
-  private let wake: @Sendable () -> Void
-
-  init(_ sink: consuming Sink, wake: @escaping @Sendable () -> Void = {}) {
+  init(_ sink: consuming DescriptorSink) {
     beginning = UnsafeMutableRawBufferPointer(
       rebasing: memory[CopyAlignment.place(from: 0)...].prefix(Self.longestWhole))
     self.sink = sink
-    self.wake = wake
   }
 
   deinit { memory.deallocate() }
@@ -90,11 +86,10 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
 
   private func error(_ reason: Errno) -> ChannelError {
     switch reason {
-    case .brokenPipe, .connectionReset, .noSuchProcess:
+    case .brokenPipe, .connectionReset:
       // Nobody is there for whom the stream could be broken.
       gone = nil
-      return reason == .noSuchProcess
-        ? .peerDied : ChannelError(.peerClosed, "the other side has closed the channel, or ended")
+      return ChannelError(.peerClosed, "the other side has closed the channel, or ended")
     default: return ChannelError(InterprocessError(call: "write", errno: reason))
     }
   }
@@ -105,7 +100,7 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
     StreamFrame.write(head, into: beginning)
     headSize = head.headSize
     let fits = message.byteCount <= beginning.count - headSize
-    if !fits { sink.expectLongMessages() }
+    if message.byteCount >= CopyAlignment.page { sink.expectLongMessages() }
     let copied = message.withUnsafeBytes { storage in
       let copied = fits ? storage.count : storage.baseAddress.map { CopyAlignment.offset(of: $0) } ?? 0
       UnsafeMutableRawBufferPointer(rebasing: beginning[headSize...])
@@ -133,5 +128,6 @@ final class StreamOutgoingLine<Sink: ByteSink & ~Copyable>: OutgoingLine, @unche
 
   func close(whileReceiving isReceiving: Bool) { sink.close(whileReceiving: isReceiving) }
 
-  func peerEnded() { wake() }
+  // The kernel says so to whoever waits.
+  func peerEnded() {}
 }
