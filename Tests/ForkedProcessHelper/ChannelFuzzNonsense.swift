@@ -49,7 +49,7 @@ private func streamNonsense(_ length: UInt64, _ body: [UInt8], _ random: inout S
 
 /// What looks like the place of a piece: its head, where it begins and how long it is.
 private func fileNonsense(_ length: UInt64, _ random: inout SeededGenerator) -> [UInt8] {
-  let counts: [UInt64] = [0, 1, 100, 4096, 1 << 18, 1 << 18 + 1, 1 << 20, length]
+  let counts: [UInt64] = [0, 1, 100, 4096, 1 << 19, 1 << 19 + 1, 1 << 20, length]
   let offsets: [UInt64] = [0, 64, 4096, 1 << 20 - 100, 1 << 20 - 1, 1 << 20, .max, length]
   let count = counts.randomElement(using: &random) ?? 0
   let isRight = Int.random(in: 0..<3, using: &random) == 0

@@ -40,7 +40,7 @@ struct ChannelHostileTests {
     let (count, offset): (UInt64, UInt64) =
       switch how {
       case "beyond": (100, 1 << 20 - 99)
-      case "long": (1 << 18 + 1, 0)
+      case "long": (1 << 19 + 1, 0)
       default: (100, 0)
       }
     if how == "cut" { #expect(ftruncate(file.rawValue, 50) == 0) }

@@ -1,6 +1,7 @@
 /// A way for bytes to travel between processes, and what it can do as a ``Channel``.
 public enum Mechanism: String, CaseIterable, Hashable, Sendable, Codable {
-  /// A temporary file, written and read by system calls: a mailbox.
+  /// A temporary file, written and read by system calls: a mailbox. Where each message lies goes through a small ring
+  /// beside it.
   case file
   /// A temporary file in both sides' memory: a mailbox.
   case mappedFile = "mapped-file"
@@ -72,7 +73,8 @@ extension Mechanism {
   ///
   /// POSIX queues are the scarce ones: those of all processes of a user share `RLIMIT_MSGQUEUE`, 819,200 bytes unless
   /// raised. The first channel of a process has queues of ten messages of 8192 bytes; more of them have smaller ones, 25
-  /// kB a channel, so that some twenty-five fit. Over shared memory there are two megabytes, and half of
+  /// kB a channel, so that some twenty-five fit. A pipe or FIFO holds 512 KiB, each way, from its first message of a page
+  /// or more on, as long as the user's pipes stay within `fs.pipe-user-pages-soft`, 64 MiB by default. Over shared memory there are two megabytes, and half of
   /// one for a pool's worker, allocated at once but for segments of System V.
   public var objectsPerChannel: Int {
     switch self {

@@ -3,8 +3,9 @@
 enum FileCircle {
   /// How many bytes the file holds before its sender waits.
   static let capacity = 1 << 20
-  /// The longest piece: while one is read another is written.
-  static let largestPiece = capacity / 4
+  /// The longest piece: while one is read another is written. With shorter ones two sides on one processor change more
+  /// often than the copies are worth.
+  static let largestPiece = capacity / 2
   /// The size of the ring in bytes. A power of two, and so are its records: none is left out at its end.
   static let ringCapacity = 1 << 16
   static let recordByteCount = RingPlace.recordByteCount(FilePlace.byteCount)
