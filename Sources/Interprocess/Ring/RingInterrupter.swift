@@ -93,7 +93,7 @@ public final class RingInterrupter: @unchecked Sendable {
     // look sees the reason, or this exchange comes after `waiting` was set and spoils the wait.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     bell?.ringHere()
-    while true {
+    for _ in 0..<Self.mostWakes {
       _ = side.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
       // Whatever the word was: the other side may have died between exchanging it and the system call.
       _ = ci_futex_wake(side.waiting, .max)
@@ -105,6 +105,8 @@ public final class RingInterrupter: @unchecked Sendable {
   }
 
   private static let betweenWakes: UInt32 = 50
+  /// A tenth of a second: the side may be what a signal's handler has interrupted that calls this, and then waits for it.
+  private static let mostWakes = 1000
 
   /// Calls `body`, in which this side says that it waits, looks once more and sleeps. What interrupts it comes to an end when
   /// `body` does.

@@ -87,11 +87,13 @@ struct Joining: ~Copyable {
     case .wake, nil: throw .strangePiece
     }
     guard let total, count <= total - buffer.count else { throw .strangePiece }
-    try asChannelError { () throws(InterprocessError) in
+    do {
       try buffer.append(room: count) { room throws(InterprocessError) in
         try fill(room)
         return count
       }
+    } catch {
+      throw .receiving(error, half: nil)
     }
     return complete()
   }
