@@ -84,7 +84,7 @@ extension Attacker {
       let kinds: [Int] = [1, 1, 2, 2, 3, 3, 4, 5, 255, 256, .max]
       _ = ci_msgsnd(ids[way], kinds.randomElement(using: &random) ?? 1, bytes, min(bytes.count, 8192), IPC_NOWAIT)
     case .file:
-      _ = pwrite(numbers[2], room.baseAddress, 100, off_t.random(in: 0..<100, using: &random))
+      _ = pwrite(numbers[3], room.baseAddress, 100, off_t.random(in: 0..<100, using: &random))
       ring?.write(bytes, &random)
     case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: ring?.write(bytes, &random)
     }
@@ -104,7 +104,7 @@ extension Attacker {
       var kind = 0
       _ = ci_msgrcv(ids[way], &kind, room.baseAddress, room.count, 0, IPC_NOWAIT)
     case .file:
-      _ = pread(numbers[2], room.baseAddress, count, 0)
+      _ = pread(numbers[3], room.baseAddress, count, 0)
       ring?.take()
     case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: ring?.take()
     }
@@ -124,7 +124,8 @@ extension Attacker {
       sayGoodbye()
       spoilSystemVQueue()
     case .file:
-      if Bool.random(using: &random) { ftruncate(numbers[2], off_t.random(in: 0..<2 << 20, using: &random)) }
+      _ = fcntl(numbers[3], F_SETFL, Bool.random(using: &random) ? O_APPEND : 0)
+      if Bool.random(using: &random) { ftruncate(numbers[3], off_t.random(in: 0..<2 << 20, using: &random)) }
       spoilRings(bells: 1)
     case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring: spoilRings(bells: 2)
     }

@@ -12,13 +12,13 @@ final class RingAttack {
   private let receiving: Int?
 
   /// - Parameters:
-  ///   - numbers: the end's descriptors: first what it lives by, then a bell for each ring, last the memory.
+  ///   - numbers: the end's descriptors: first what it lives by, then a bell for each ring, then the memory.
   ///   - ids: of a System V segment.
   init(_ mechanism: Mechanism, isFirst: Bool, _ numbers: [CInt], _ ids: [CInt]) throws {
     if mechanism == .systemVSharedMemory {
       mapping = try SystemVSharedMemory(id: ids[0]).takeMapping()
     } else {
-      mapping = try MappedFile(opening: FilePath("/proc/self/fd/\(numbers[numbers.count - 1])")).takeMapping()
+      mapping = try MappedFile(opening: FilePath("/proc/self/fd/\(numbers[mechanism.isTwoWay ? 3 : 2])")).takeMapping()
     }
     // The first end sends by the first ring.
     let second = mechanism.isTwoWay ? mapping.byteCount / 2 : nil

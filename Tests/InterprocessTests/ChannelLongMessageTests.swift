@@ -12,7 +12,10 @@ struct ChannelLongMessageTests {
   @Test("a long message's end comes with the head of the next one, whatever that is", arguments: streams)
   func heads(_ mechanism: Mechanism) throws {
     let ends = try Ends(mechanism)
-    let sizes = [40_000, 40_000, 0, 40_000, 1, 2, 100_000, 3, 32_764, 32_768, 32_769, 2_000_000, 2_000_000, 5, 70_000]
+    // Of a file the longest piece: where it finds no room at first there has to be some in the end.
+    let pieces = [524_288, 1, 524_288, 524_287, 524_289, 524_288]
+    let sizes =
+      [40_000, 40_000, 0, 40_000, 1, 2, 100_000, 3, 32_764, 32_768, 32_769, 2_000_000, 2_000_000, 5, 70_000] + pieces
     let sender = Background {
       for (number, size) in sizes.enumerated() { try ends.first.send(patterned(size, number), timeout: generous) }
       ends.first.close()
@@ -82,6 +85,16 @@ struct ChannelLongMessageTests {
     let reader = Pipe.Reader(adopting: OwnedDescriptor(adopting: dup(pipe.reader.fileDescriptor.rawValue)))
     let sender = try Channel(writing: pipe.writer)
     try sender.send(patterned(100_000, 1), timeout: generous)
+    #expect(try reader.capacity() == capacity)
+  }
+
+  @Test("a pipe that was made to hold less is left as it is")
+  func narrow() throws {
+    let pipe = try Pipe()
+    let capacity = try pipe.writer.setCapacity(4096)
+    let reader = Pipe.Reader(adopting: OwnedDescriptor(adopting: dup(pipe.reader.fileDescriptor.rawValue)))
+    let sender = try Channel(writing: pipe.writer)
+    #expect(throws: ChannelError.self) { try sender.send(patterned(100_000, 1), timeout: .milliseconds(10)) }
     #expect(try reader.capacity() == capacity)
   }
 }

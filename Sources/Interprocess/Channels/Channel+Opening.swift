@@ -26,6 +26,9 @@ extension Channel {
   }
 
   /// A channel over two pipes, or over one for one way.
+  ///
+  /// A pipe that holds what pipes usually hold, or more, is made to hold 512 KiB when the first message of a page or more goes
+  /// into it, if the user may; one that was made smaller stays so.
   public convenience init(
     reading reader: consuming Pipe.Reader? = nil, writing writer: consuming Pipe.Writer? = nil,
     _ options: Options = .init()
@@ -112,8 +115,8 @@ extension Channel {
     let isSender = end.isFirst
     let peer = try end.takeLife()
     let bell = try end.takeSocket()
-    let file = try end.takeFile()
     guard let memory = end.descriptors.takeFirst() else { throw .missingDescriptors }
+    let file = try end.takeFile()
     do {
       let mapping = try AnonymousMemory(adopting: memory).takeMapping()
       if isSender {
@@ -140,7 +143,7 @@ extension ChannelEndpoint {
   /// One end of a pair of sockets. Whoever made this end may have put something else in its place.
   mutating func takeSocket() throws(ChannelError) -> OwnedDescriptor { try takeFirst(S_IFSOCK) }
 
-  /// A file of the kind that nobody waits for. Whoever made this end may have put something else in its place.
+  /// A regular file, as which nothing is there to wait for. Whoever made this end may have put something else in its place.
   mutating func takeFile() throws(ChannelError) -> OwnedDescriptor { try takeFirst(S_IFREG) }
 
   private mutating func takeFirst(_ kind: mode_t) throws(ChannelError) -> OwnedDescriptor {

@@ -54,7 +54,7 @@ public struct ChannelEndpoint: ~Copyable, Sendable {
   }
 
   /// Grows with what goes over the wire.
-  private static let version: UInt8 = 2
+  private static let version: UInt8 = 3
 
   /// The end that another process described.
   ///

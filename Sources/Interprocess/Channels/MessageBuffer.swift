@@ -13,8 +13,8 @@ struct MessageBuffer: ~Copyable, @unchecked Sendable {
   private(set) var count = 0
 
   /// What it keeps when it is emptied: a giant message does not hold its memory for ever. Messages of a megabyte cause
-  /// no allocations: their memory was doubled until they fitted.
-  private static let kept = 2 << 20
+  /// no allocations: their memory was doubled until they fitted, with what lies before them and the next one's head.
+  private static let kept = 2 << 20 + 2 * CopyAlignment.page
 
   init() {}
 

@@ -18,7 +18,8 @@ import SystemPackage
 /// other side rings only when it has been armed.
 ///
 /// A side that dies at any instruction leaves the ring readable up to the last message that was sent. That it has died
-/// is for the ``RingInterrupter`` to say: memory does not tell.
+/// is for the ``RingInterrupter`` to say: memory does not tell. Until it is said, a side that waits without a timeout may
+/// sleep on beside a message whose producer died between showing it and waking the side.
 ///
 /// What the other side writes is copied, then checked: it can spoil its own messages, and send the ring's other end an
 /// error (`Errno.badMessage`), but not make it read or write elsewhere, loop or trap. The memory itself can be any

@@ -64,9 +64,12 @@ public final class RingInterrupter: @unchecked Sendable {
 
   /// The other side's process has ended. The consumer still gets every message that was sent, and then an error with
   /// `Errno.connectionReset`, unless the producer had closed the ring; the producer gets the error at once.
+  ///
+  /// Returns when the side, if it slept, has been awake: mostly in some microseconds, after a tenth of a second at the latest.
   public func peerDied() { interrupt(Self.peerDied) }
 
-  /// From now on whatever would wait throws `Errno.canceled` instead; what need not wait goes on.
+  /// From now on whatever would wait throws `Errno.canceled` instead; what need not wait goes on. Returns as ``peerDied()``
+  /// does.
   public func cancel() { interrupt(Self.cancelled) }
 
   /// Calls ``peerDied()`` as soon as a process has ended, from a task that waits for it.
@@ -93,17 +96,18 @@ public final class RingInterrupter: @unchecked Sendable {
     // look sees the reason, or this exchange comes after `waiting` was set and spoils the wait.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     bell?.ringHere()
-    for _ in 0..<Self.mostWakes {
+    for round in 0..<Self.mostWakes {
       _ = side.waiting.pointee.exchange(0, ordering: .acquiringAndReleasing)
       // Whatever the word was: the other side may have died between exchanging it and the system call.
       _ = ci_futex_wake(side.waiting, .max)
       // A hostile peer can restore the word before this side goes to sleep by it, and there is no timer to end that: so
       // again, until this side has been awake. Pairs with the store in sleeps(_:).
       if !isAsleep.load(ordering: .acquiring) { return }
-      usleep(Self.betweenWakes)
+      if round < Self.wakesAtOnce { sched_yield() } else { usleep(Self.betweenWakes) }
     }
   }
 
+  private static let wakesAtOnce = 4
   private static let betweenWakes: UInt32 = 50
   /// A tenth of a second: the side may be what a signal's handler has interrupted that calls this, and then waits for it.
   private static let mostWakes = 1000

@@ -95,9 +95,12 @@ struct DescriptorSink: ~Copyable, Sendable {
   @inline(never)
   private mutating func widen() {
     isWide = true
-    if ci_pipe_capacity(descriptor.rawValue) < Self.wide { _ = ci_set_pipe_capacity(descriptor.rawValue, Self.wide) }
+    // One that was made smaller than usual is so on purpose.
+    let capacity = ci_pipe_capacity(descriptor.rawValue)
+    if capacity >= Self.usual, capacity < Self.wide { _ = ci_set_pipe_capacity(descriptor.rawValue, Self.wide) }
   }
 
+  private static var usual: CInt { 64 << 10 }
   private static var wide: CInt { 512 << 10 }
 
   func waitForRoom(by deadline: Deadline) throws(InterprocessError) -> Bool {

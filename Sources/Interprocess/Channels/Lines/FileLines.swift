@@ -79,12 +79,16 @@ final class FileOutgoingLine: OutgoingLine, @unchecked Sendable {
   private func write(_ piece: RawSpan, at offset: Int) throws(InterprocessError) {
     var done = 0
     while done < piece.byteCount {
-      done += try systemCall("pwrite", "a channel's file") {
+      let count = try systemCall("pwrite", "a channel's file") {
         piece.withUnsafeBytes { bytes in
           pwrite(
             file.rawValue, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset + done))
         }
       }
+      guard count > 0 else {
+        throw InterprocessError(call: "pwrite", object: "a channel's file", errno: .ioError, remedy: "it takes nothing")
+      }
+      done += count
     }
   }
 
@@ -138,6 +142,7 @@ final class FileIncomingLine: IncomingLine, @unchecked Sendable {
   }
 
   func tryReceive(limit: Int, mayBlock: Bool) throws(ChannelError) -> Arrival {
+    joining.forgetLast()
     var stride = Stride()
     while let size = try nextByteCount() {
       guard size == FilePlace.byteCount, let place = FilePlace(words: consumer.nextWords) else {
@@ -180,12 +185,12 @@ final class FileIncomingLine: IncomingLine, @unchecked Sendable {
     }
   }
 
-  /// The sender is told of what was read when that is a piece's worth, so that it need not wait for all of it.
+  /// The sender is told of what was read before it has to wait for all of it.
   @inline(__always)
   private func pass(_ byteCount: Int) {
     consumer.consume()
     untold += byteCount
-    if untold >= FileCircle.largestPiece {
+    if untold >= FileCircle.worthTelling {
       untold = 0
       consumer.publish()
     }

@@ -1,11 +1,15 @@
 /// How messages lie in the file of a mailbox: one after the other, round in a circle, each from a place on where the
 /// kernel copies fast. Where each piece lies goes through a small ring beside the file.
 enum FileCircle {
-  /// How many bytes the file holds before its sender waits.
+  /// The size of the file in bytes. Its sender waits where less than a message is left of it, up to ``worthTelling`` of which
+  /// may be read already.
   static let capacity = 1 << 20
   /// The longest piece: while one is read another is written. With shorter ones two sides on one processor change more
-  /// often than the copies are worth.
+  /// often than the copies are worth. A longer one might never find room, where a page begun and what is left before the
+  /// end are passed over.
   static let largestPiece = capacity / 2
+  /// How much of the file is given back at once.
+  static let worthTelling = capacity / 4
   /// The size of the ring in bytes. A power of two, and so are its records: none is left out at its end.
   static let ringCapacity = 1 << 16
   static let recordByteCount = RingPlace.recordByteCount(FilePlace.byteCount)

@@ -98,6 +98,12 @@ struct Joining: ~Copyable {
     return complete()
   }
 
+  /// Lets go of the message that was completed last, if no other has begun.
+  @inline(__always)
+  mutating func forgetLast() {
+    if total == nil { buffer.removeAll() }
+  }
+
   private mutating func complete() -> UnsafeRawBufferPointer? {
     guard buffer.count == total else { return nil }
     total = nil
