@@ -9,8 +9,8 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   /// Each with its length before it, or a place for a large array.
   private var arguments: [UInt8] = []
   private var large: [LargeArgument] = []
-  /// The descriptors of shared arrays in them.
-  private let passed = PassedDescriptors()
+  /// The descriptors of shared arrays in them; `nil` as long as there are no arguments.
+  private var passed: PassedDescriptors?
 
   public mutating func recordGenericSubstitution<T>(_ type: T.Type) throws {
     guard let name = _mangledTypeName(type) else {
@@ -20,6 +20,8 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
   }
 
   public mutating func recordArgument<Value: Codable>(_ argument: RemoteCallArgument<Value>) throws {
+    let passed = passed ?? PassedDescriptors()
+    self.passed = passed
     if let array = try arguments.append(argument: argument.value, passed) { large.append(array) }
   }
 
@@ -29,12 +31,12 @@ public struct WorkerInvocationEncoder: DistributedTargetInvocationEncoder {
 
   /// Makes a ``Frame/Kind/call`` of it, which has the arguments from then on.
   mutating func takeFrame(_ target: String) -> CallFrame {
-    var frame = Frame.begin(.call, 0, capacity: 16 + target.utf8.count + arguments.count)
+    var frame = Frame.begin(.call, 0, capacity: 24 + target.utf8.count + arguments.count)
     frame.append(part: target)
     CallTrace.append(to: &frame)
     frame.append(littleEndian: UInt64(genericTypes.count))
     for type in genericTypes { frame.append(part: type) }
-    frame.append(littleEndian: UInt64(passed.count))
+    frame.append(littleEndian: UInt64(passed?.count ?? 0))
     defer { (arguments, large) = ([], []) }
     return CallFrame(frame, arguments, large, passed)
   }

@@ -72,7 +72,7 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
 }
 
 /// Makes a call in some worker.
-protocol WorkerCaller: Sendable {
+protocol WorkerCaller: AnyObject, Sendable {
   /// - Parameter frame: the call, with an id that is still to be written.
   /// - Throws: what the call threw, or why it was not answered.
   nonisolated(nonsending) func call(

@@ -36,8 +36,9 @@ enum FunctionFrame {
   }
 
   private static func begin(_ name: TypeNames.Name, descriptors: Int, capacity: Int) -> [UInt8] {
-    var frame = Frame.begin(.function, 0, capacity: 16 + name.mangled.utf8.count + capacity)
-    frame.append(part: name.mangled)
+    var frame: [UInt8] = []
+    frame.reserveCapacity(name.functionHead.count + 8 + capacity)
+    frame += name.functionHead
     CallTrace.append(to: &frame)
     frame.append(littleEndian: UInt64(descriptors))
     return frame

@@ -23,8 +23,15 @@ enum Numbers {
   }
 
   static func readOne<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> Element {
-    guard bytes.byteCount == MemoryLayout<Element>.size else { throw FrameReader.Malformed() }
-    return bytes.withUnsafeBytes { $0.loadUnaligned(as: Element.self) }
+    // None is larger. `loadUnaligned` would look up types for an element it does not know, which takes longer than the rest.
+    var word: UInt64 = 0
+    guard bytes.byteCount == MemoryLayout<Element>.size, bytes.byteCount <= MemoryLayout.size(ofValue: word) else {
+      throw FrameReader.Malformed()
+    }
+    return withUnsafeMutableBytes(of: &word) { word in
+      bytes.withUnsafeBytes { word.copyMemory(from: $0) }
+      return word.load(as: Element.self)
+    }
   }
 
   static func read<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> [Element] {

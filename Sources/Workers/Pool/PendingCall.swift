@@ -11,7 +11,9 @@ final class PendingCall: Sendable {
 
   private struct State {
     var answer: Answer?
-    var continuation: CheckedContinuation<Answer, Never>?
+    /// Wakes the caller, where it is suspended. As a continuation it would have each use of this state ask at run time how
+    /// large that is.
+    var resume: (@Sendable (Answer) -> Void)?
     var reply: CallReply?
     var attempt = 0
     var worker: WorkerID?
@@ -61,15 +63,24 @@ final class PendingCall: Sendable {
 
   /// Keeps what the worker answered, until the pool says that this is the call's answer.
   func keep(_ reply: CallReply) { state.withLock { $0.reply = reply } }
-  func takeReply() -> CallReply? { state.withLock { $0.reply.take() } }
+
+  /// Gives the call the answer that was kept.
+  func completeWithReply() {
+    complete { $0.reply.take().map { .reply($0) } ?? .failure(FrameReader.Malformed()) }
+  }
 
   /// Gives the call its one answer; the first counts.
   func complete(_ answer: Answer) {
-    let continuation = state.withLock { state -> CheckedContinuation<Answer, Never>? in
-      state.answer = state.answer ?? answer
-      return state.continuation.take()
+    complete { _ in answer }
+  }
+
+  private func complete(_ answer: (inout State) -> Answer) {
+    let (resume, answer) = state.withLock { state in
+      let answer = state.answer ?? answer(&state)
+      state.answer = answer
+      return (state.resume.take(), answer)
     }
-    continuation?.resume(returning: answer)
+    resume?(answer)
   }
 
   /// Whether there is no answer yet.
@@ -83,7 +94,7 @@ final class PendingCall: Sendable {
     await withCheckedContinuation { continuation in
       let answer = state.withLock { state -> Answer? in
         if let answer = state.answer { return answer }
-        state.continuation = continuation
+        state.resume = { continuation.resume(returning: $0) }
         return nil
       }
       if let answer { continuation.resume(returning: answer) }

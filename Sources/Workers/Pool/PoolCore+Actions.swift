@@ -6,14 +6,16 @@ import SystemPackage
 
 /// What the machine's decisions mean.
 extension PoolCore {
-  func carryOut(_ action: PoolAction) {
+  ///
+  /// - Parameter toRead: takes a worker that a call was sent to and that nobody reads.
+  func carryOut(_ action: PoolAction, _ toRead: inout [PooledWorker]) {
     switch action {
     case .startForkServer: startForkServer()
     case .closeForkServer: state.withLock { $0.forkServer }?.end()
     case .killForkServer: state.withLock { $0.forkServer }?.killItself()
     case .startWorker(let id): state.withLock { $0.starts.append(id) }
     case .forget(let id): forget(id)
-    case .send(let call, let worker, let attempt): send(call, to: worker, attempt)
+    case .send(let call, let worker, let attempt): send(call, to: worker, attempt, &toRead)
     case .cancelInWorker(let worker, let call): self.worker(worker)?.cancel(call)
     case .askToExit(let id): askToExit(id)
     case .terminate(let id): self.worker(id)?.signal(SIGTERM)
@@ -148,13 +150,13 @@ extension PoolCore {
     state.withLock { $0.freeSlots.append(worker.slot) }
   }
 
-  private func send(_ id: CallID, to workerID: WorkerID, _ attempt: Int) {
+  private func send(_ id: CallID, to workerID: WorkerID, _ attempt: Int, _ toRead: inout [PooledWorker]) {
     let (call, worker) = state.withLock { ($0.calls[id], $0.workers[workerID]) }
     guard let call else { return }
     // Its end is on the way to the machine.
     guard let worker else { return feed(.notBegun(workerID, id)) }
     let isRead = worker.state.withLock { worker in
-      worker.call = id
+      worker.call = call
       return worker.isRead
     }
     if !isRead, !isQuiet(worker) {
@@ -170,7 +172,7 @@ extension PoolCore {
     } else {
       give(call, to: worker)
     }
-    if !isRead { state.withLock { $0.toRead.append(worker) } }
+    if !isRead { toRead.append(worker) }
   }
 
   private func give(_ call: PendingCall, to worker: PooledWorker) {
@@ -181,27 +183,25 @@ extension PoolCore {
         throw WorkerCallError.tooLarge("the call", bytes.count, limit: configuration.maximumMessageSize)
       }
       worker.lend(call.frame, to: id)
-      worker.send(bytes) { self.notSent(id, to: worker) }
+      worker.send(bytes) { self.notSent(call, to: worker) }
     } catch {
       // It did not encode, which is for its caller to know. The worker is as free as if it had answered.
-      worker.state.withLock { if $0.call == id { $0.call = nil } }
+      worker.state.withLock { if $0.call === call { $0.call = nil } }
       call.complete(.failure(error))
       feed(.reply(worker.id, id))
     }
   }
 
-  private func notSent(_ call: CallID, to worker: PooledWorker) {
-    worker.state.withLock { if $0.call == call { $0.call = nil } }
-    feed(.notBegun(worker.id, call))
+  private func notSent(_ call: PendingCall, to worker: PooledWorker) {
+    worker.state.withLock { if $0.call === call { $0.call = nil } }
+    feed(.notBegun(worker.id, call.id))
   }
 
   private func answer(_ id: CallID, _ outcome: CallOutcome) {
-    let (call, cause) = state.withLock { ($0.calls.removeValue(forKey: id), $0.failureCause ?? $0.lastCause) }
-    guard let call else { return }
+    guard let call = state.withLock({ $0.calls.removeValue(forKey: id) }) else { return }
     if call.isMeasured { observer.answered(call, isSuccess: outcome == .reply) }
     switch outcome {
-    case .reply:
-      call.complete(call.takeReply().map { .reply($0) } ?? .failure(FrameReader.Malformed()))
+    case .reply: call.completeWithReply()
     case .granted(let worker): call.complete(.granted(worker))
     case .crashed(let worker): call.complete(.failure(crash(of: worker, call)))
     case .workerLost, .leaseLost: call.complete(.failure(WorkerLost(call: call.name)))
@@ -209,7 +209,8 @@ extension PoolCore {
     case .cancelled: call.complete(.failure(CancellationError()))
     case .queueFull: call.complete(.failure(PoolQueueFull(limit: configuration.queueLimit)))
     case .poolClosed: call.complete(.failure(PoolClosed()))
-    case .poolFailed: call.complete(.failure(PoolFailed(cause: cause)))
+    case .poolFailed:
+      call.complete(.failure(PoolFailed(cause: state.withLock { $0.failureCause ?? $0.lastCause })))
     }
   }
 

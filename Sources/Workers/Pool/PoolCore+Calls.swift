@@ -204,9 +204,9 @@ extension PoolCore: WorkerCaller {
       }
       return isFirst
     case .report:
-      guard worker.state.withLock({ $0.call == id }) else { return false }
+      guard let call = worker.state.withLock({ $0.call }), call.id == id else { return false }
       // A call past its deadline is answered already, and may still report.
-      state.withLock { $0.calls[id] }?.onReport?(frame)
+      if call.isPending { call.onReport?(frame) }
       return true
     case .kept:
       // An argument of the call that it runs; of others it has none.
@@ -222,15 +222,14 @@ extension PoolCore: WorkerCaller {
 
   private func takeReply(_ kind: Frame.Kind, to id: CallID, _ frame: [UInt8], from worker: PooledWorker) -> Bool {
     guard let reply = reply(kind, to: id, frame, from: worker) else { return false }
-    // They are given back with no lock held.
-    let leases = worker.state.withLock { state -> [ArenaLease]? in
-      guard state.call == id else { return nil }
-      state.call = nil
-      defer { state.leases = [] }
-      return state.leases
+    // The leases are given back with no lock held.
+    let taken = worker.state.withLock { state -> (call: PendingCall, leases: [ArenaLease])? in
+      guard let call = state.call, call.id == id else { return nil }
+      defer { (state.call, state.leases) = (nil, []) }
+      return (call, state.leases)
     }
-    guard leases != nil else { return false }
-    state.withLock { $0.calls[id] }?.keep(reply)
+    guard let taken else { return false }
+    taken.call.keep(reply)
     recycleIfDue(worker)
     // After its reply it has nothing more to say. This one counts, but it gets no other call.
     let isQuiet = !worker.channel.hasPartOfMessage
@@ -244,7 +243,7 @@ extension PoolCore: WorkerCaller {
     _ kind: Frame.Kind, to id: CallID, _ frame: [UInt8], from worker: PooledWorker
   ) -> CallReply? {
     guard kind == .sharedResult || kind == .lentResult else { return CallReply(frame: frame) }
-    guard worker.state.withLock({ $0.call == id }) else { return nil }
+    guard worker.state.withLock({ $0.call?.id == id }) else { return nil }
     do {
       guard let arrived = try worker.descriptors(of: id, frame) else { return nil }
       guard kind == .lentResult else { return CallReply(frame: frame, arrived: arrived) }

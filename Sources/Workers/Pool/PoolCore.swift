@@ -36,8 +36,6 @@ final class PoolCore: Sendable {
     var failureCause: String?
     var hasEnded = false
     var whenEnded: [CheckedContinuation<Void, Never>] = []
-    /// To be read from now on, for a call was sent to them.
-    var toRead: [PooledWorker] = []
     var outOfMemoryKills = OutOfMemoryKills()
   }
 
@@ -104,22 +102,23 @@ final class PoolCore: Sendable {
   /// - Parameter prepare: changes what the event refers to, under the same lock.
   /// - Returns: the workers that a call was sent to and nobody reads; the caller sees to that.
   func feedAndCarryOut(_ event: PoolEvent, _ prepare: (inout State) -> Void = { _ in }) -> [PooledWorker] {
-    let isMine = state.withLock { state in
+    var next = state.withLock { state -> Step in
       prepare(&state)
       state.machine.receive(event, into: &state.actions)
       if state.machine.hasFailed, state.failureCause == nil { state.failureCause = state.lastCause }
-      if state.isCarryingOut { return false }
-      state.isCarryingOut = true
-      return true
+      return state.isCarryingOut ? .nothing : state.nextStep()
     }
-    guard isMine else { return [] }
     var toRead: [PooledWorker] = []
-    while let action = nextAction(&toRead) { carryOut(action) }
-    while let worker = nextStart() {
+    while case .carryOut(let action) = next {
+      carryOut(action, &toRead)
+      next = state.withLock { $0.nextStep() }
+    }
+    while case .start(let worker) = next {
       // What was to be read is, though the starts take their time.
       for idle in toRead { startReading(idle) }
       toRead = []
       startWorker(worker)
+      next = state.withLock { $0.isCarryingOut ? .nothing : $0.nextStart() }
     }
     return toRead
   }
@@ -128,29 +127,33 @@ final class PoolCore: Sendable {
     for worker in feedAndCarryOut(event, prepare) { startReading(worker) }
   }
 
-  private func nextStart() -> WorkerID? {
-    state.withLock { state in
-      guard !state.isCarryingOut, !state.starts.isEmpty else { return nil }
-      let worker = state.starts.removeFirst()
-      state.starting[worker] = false
-      return worker
-    }
-  }
-
-  private func nextAction(_ toRead: inout [PooledWorker]) -> PoolAction? {
-    state.withLock { state in
-      if state.next < state.actions.count {
-        state.next += 1
-        return state.actions[state.next - 1]
-      }
-      state.actions.removeAll(keepingCapacity: true)
-      state.next = 0
-      state.isCarryingOut = false
-      toRead = state.toRead
-      state.toRead.removeAll(keepingCapacity: true)
-      return nil
-    }
-  }
-
   func worker(_ id: WorkerID) -> PooledWorker? { state.withLock { $0.workers[id] } }
+}
+
+/// What a thread that drives the machine does next.
+private enum Step {
+  case carryOut(PoolAction)
+  case start(WorkerID)
+  case nothing
+}
+
+extension PoolCore.State {
+  /// - Returns: of what has been decided, the next; a start once nothing else is left.
+  fileprivate mutating func nextStep() -> Step {
+    isCarryingOut = next < actions.count
+    if isCarryingOut {
+      next += 1
+      return .carryOut(actions[next - 1])
+    }
+    actions.removeAll(keepingCapacity: true)
+    next = 0
+    return nextStart()
+  }
+
+  fileprivate mutating func nextStart() -> Step {
+    if starts.isEmpty { return .nothing }
+    let worker = starts.removeFirst()
+    starting[worker] = false
+    return .start(worker)
+  }
 }

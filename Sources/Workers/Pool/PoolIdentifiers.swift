@@ -3,6 +3,19 @@ struct CallID: RawRepresentable, Hashable, Comparable, Sendable {
   let rawValue: Int
 
   static func < (left: CallID, right: CallID) -> Bool { left.rawValue < right.rawValue }
+
+  // Dictionaries ask for this one. They are looked into for every call, several times, and the pool counts the ids itself:
+  // nobody can choose them so that they collide, which is what the slow hash is good for.
+  func _rawHashValue(seed: Int) -> Int { CountedID.hash(rawValue, seed) }
+}
+
+/// The hash of numbers that are given out one after the other.
+private enum CountedID {
+  static func hash(_ number: Int, _ seed: Int) -> Int {
+    // Fibonacci hashing: the golden ratio spreads what is counted over the upper bits.
+    let spread = UInt(bitPattern: number ^ seed) &* 0x9e37_79b9_7f4a_7c15
+    return Int(bitPattern: spread ^ spread >> 32)
+  }
 }
 
 /// A held worker, named by the request that was granted.
@@ -13,6 +26,9 @@ struct WorkerID: RawRepresentable, Hashable, Comparable, Sendable {
   let rawValue: Int
 
   static func < (left: WorkerID, right: WorkerID) -> Bool { left.rawValue < right.rawValue }
+
+  // As a call's.
+  func _rawHashValue(seed: Int) -> Int { CountedID.hash(rawValue, seed) }
 }
 
 /// The values are those of `TaskPriority`; the higher goes first.

@@ -8,9 +8,10 @@ extension PoolStateMachine {
     }
     calls[id] = call
     enqueue(id, call.request)
+    guard let limit = rules.queueLimit else { return }
+    // Whether it has to wait shows only then.
     dispatch(&actions)
-    // Whether it has to wait shows only now.
-    if let limit = rules.queueLimit, let waiting = calls[id], waiting.worker == nil, waitingCount - toCome > limit {
+    if let waiting = calls[id], waiting.worker == nil, waitingCount - toCome > limit {
       dequeue(id, call.request)
       answer(id, .queueFull, &actions)
     }

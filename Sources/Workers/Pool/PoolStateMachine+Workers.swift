@@ -109,6 +109,7 @@ extension PoolStateMachine {
   /// Workers past their age, and in a shutdown those with nothing left to do, are sent home.
   mutating func closeUnneeded(_ actions: inout [PoolAction]) {
     let isOver = life == .cancelling || (life == .draining && queue.isEmpty)
+    guard isOver || workers.contains(where: \.isRetiring) else { return }
     for index in workers.indices {
       let worker = workers[index]
       if worker.phase == .starting {

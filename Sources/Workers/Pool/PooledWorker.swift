@@ -12,7 +12,7 @@ final class PooledWorker: Sendable {
     /// That it is has been told.
     var isAnnounced = false
     /// The call that was sent and has not been answered.
-    var call: CallID?
+    var call: PendingCall?
     /// Somebody reads its channel.
     var isRead = false
     /// Does so where that is a task.

@@ -28,6 +28,8 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   private let system: WorkerSystem
   /// Where calls run in this process.
   private let inline: Worker?
+  /// Stands for the next free worker.
+  private let nextFree: Worker?
   private let isInlineClosed = Atomic(false)
 
   /// Makes a pool, and starts its workers. It lives until ``shutDown(_:)``, or until nobody has it any more.
@@ -41,6 +43,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
       system = WorkerSystem(caller: nil)
       try Worker.workerDidStart()
       inline = Worker(actorSystem: system)
+      nextFree = nil
       return
     }
     let name = try TypeNames.name(of: Worker.self).mangled
@@ -48,6 +51,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
     self.core = core
     system = WorkerSystem(caller: core)
     inline = nil
+    nextFree = try Worker.resolve(id: WorkerSystem.ActorID(target: .any), using: system)
     core.open()
   }
 
@@ -59,6 +63,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
       try checkInline()
       return inline
     }
+    if target == .any, let nextFree { return nextFree }
     return try Worker.resolve(id: WorkerSystem.ActorID(target: target), using: system)
   }
 
@@ -79,7 +84,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
   nonisolated(nonsending) public func run<Result>(
     options: CallOptions = .init(), _ body: nonisolated(nonsending) (Worker) async throws -> Result
   ) async throws -> Result {
-    try await CallOptions.$current.withValue(options) { try await body(try proxy(.any)) }
+    try await options.apply { try await body(try proxy(.any)) }
   }
 
   /// Holds one worker, with its state, for the calls of `body` alone.
@@ -94,7 +99,7 @@ public final class WorkerPool<Worker: WorkerActor>: Sendable {
     guard let core else { return try await run(options: options, body) }
     let lease = try await core.hold(options)
     defer { core.feed(.release(lease)) }
-    return try await CallOptions.$current.withValue(options) { try await body(try proxy(.held(lease.rawValue))) }
+    return try await options.apply { try await body(try proxy(.held(lease.rawValue))) }
   }
 
   /// How a pool is shut down.

@@ -9,6 +9,16 @@ enum TypeNames {
     let mangled: String
     /// For people.
     let display: String
+    /// How the frame of a ``WorkerFunction``'s call begins: it is the same each time but for the id.
+    let functionHead: [UInt8]
+
+    init(mangled: String, display: String) {
+      self.mangled = mangled
+      self.display = display
+      var head = Frame.begin(.function, 0)
+      head.append(part: mangled)
+      functionHead = head
+    }
   }
 
   private static let known = Mutex<[ObjectIdentifier: Name]>([:])
