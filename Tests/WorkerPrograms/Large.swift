@@ -59,6 +59,9 @@ public distributed actor Large: WorkerActor {
     for array in [first, second] { for index in array.indices { array[index] *= 2 } }
   }
 
+  /// How many shared arrays this process has mapped.
+  public distributed func sharedArrays() -> Int { mappings().count { $0.line.contains("memfd:interprocess-array") } }
+
   public distributed func shared(_ count: Int) throws -> [SharedArray<Int32>] {
     [try SharedArray(repeating: 1, count: count), try SharedArray(repeating: 2, count: count)]
   }

@@ -33,15 +33,22 @@ package final class PassedDescriptors: Sendable {
 /// The descriptors that came with a message while its value is decoded; those that nobody took are closed with it.
 package final class ArrivedDescriptors: Sendable {
   private let arrived: Mutex<[CInt?]>
+  private let recent: RecentMemory?
 
   package init(_ received: consuming ReceivedDescriptors) {
     var numbers: [CInt?] = []
     while let descriptor = received.takeFirst() { numbers.append(descriptor.release().rawValue) }
     arrived = Mutex(numbers)
+    recent = nil
   }
 
   /// Owns these from now on.
-  package init(adopting numbers: [CInt]) { arrived = Mutex(numbers) }
+  ///
+  /// - Parameter recent: what is mapped already.
+  package init(adopting numbers: [CInt], _ recent: RecentMemory? = nil) {
+    arrived = Mutex(numbers)
+    self.recent = recent
+  }
 
   deinit {
     for case let number? in takeAll() { close(number) }
@@ -54,6 +61,13 @@ package final class ArrivedDescriptors: Sendable {
       return arrived[index].take()
     }
     return number.map { OwnedDescriptor(adopting: $0) }
+  }
+
+  /// - Returns: the memory behind a descriptor; `nil` as above.
+  func takeMemory(_ index: Int) throws(InterprocessError) -> ArrivedMemory? {
+    guard let descriptor = take(index) else { return nil }
+    if let recent { return try recent.memory(of: descriptor) }
+    return try ArrivedMemory(descriptor)
   }
 
   /// Gives those that nobody took to `received`.

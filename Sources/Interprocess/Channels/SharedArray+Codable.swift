@@ -36,9 +36,11 @@ extension SharedArray: Codable {
     guard let arrived = decoder.userInfo[.arrivedDescriptors] as? ArrivedDescriptors else {
       throw refused("a SharedArray travels in the messages of a Channel, and in the calls of a worker, only")
     }
-    guard let descriptor = arrived.take(index) else { throw refused("descriptor \(index) did not come") }
     do {
-      try self.init(passed: descriptor)
+      guard let memory = try arrived.takeMemory(index) else { throw refused("descriptor \(index) did not come") }
+      try self.init(in: memory)
+    } catch let error as DecodingError {
+      throw error
     } catch {
       throw refused("\(error)", error)
     }

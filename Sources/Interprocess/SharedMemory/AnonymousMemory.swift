@@ -107,6 +107,8 @@ public struct AnonymousMemory: ~Copyable, Sendable, MappedMemory {
     self.descriptor = descriptor
   }
 
+  consuming func takeDescriptor() -> OwnedDescriptor { descriptor }
+
   /// What nobody may do with the memory any more.
   ///
   /// The corresponding C function is `fcntl` with `F_GET_SEALS`.

@@ -78,14 +78,12 @@ public struct SharedArray<Element: BitwiseCopyable> {
     self.init(array, PassableDescriptor(descriptor))
   }
 
-  /// Opens an array whose descriptor came in a message.
-  init(passed descriptor: consuming OwnedDescriptor) throws(InterprocessError) {
-    let passable = try PassableDescriptor(descriptor.copy())
-    let memory = try AnonymousMemory(adopting: descriptor)
-    guard !memory.mapping.isReadOnly else {
+  /// Opens an array that came in a message.
+  init(in memory: ArrivedMemory) throws(InterprocessError) {
+    guard !memory.isReadOnly else {
       throw .refused("SharedArray", "of \(Element.self)", "the memory is sealed against writing")
     }
-    self.init(try SharedArray(opening: memory), passable)
+    self.init(try SharedArray(in: memory.region, isReadOnly: false), memory.passable)
   }
 
   private init(_ array: SharedArray, _ passable: PassableDescriptor) {
@@ -102,13 +100,18 @@ public struct SharedArray<Element: BitwiseCopyable> {
   ///   it claims more of them than the memory holds.
   public init(opening memory: consuming some MappedMemory & ~Copyable) throws(InterprocessError) {
     let mapping = memory.takeMapping()
-    let available = mapping.byteCount
+    try self.init(in: mapping.region, isReadOnly: mapping.isReadOnly)
+  }
+
+  private init(in region: MappedRegion, isReadOnly: Bool) throws(InterprocessError) {
+    let bytes = UnsafeMutableRawBufferPointer(start: region.start, count: region.byteCount)
+    let available = bytes.count
     guard available > SharedArrayHeader.byteCount else {
       throw .refused("SharedArray", "\(available) bytes", "there is no array in this memory")
     }
     // Copied once, checked then: its writer could change it in between.
     let stride = MemoryLayout<Element>.stride
-    guard let header = mapping.withUnsafeBytes({ SharedArrayHeader.Place($0).read() }) else {
+    guard let header = SharedArrayHeader.Place(bytes).read() else {
       throw .refused("SharedArray", "\(available) bytes", "there is no array in this memory")
     }
     guard header.stride == stride else {
@@ -119,10 +122,10 @@ public struct SharedArray<Element: BitwiseCopyable> {
       throw .refused(
         "SharedArray", "\(available) bytes", "it claims \(header.count) elements, more than the memory holds")
     }
-    elements = mapping.withUnsafeBytes { Self.elements(in: $0) }
+    elements = Self.elements(in: bytes)
     count = Int(header.count)
-    isReadOnly = mapping.isReadOnly
-    region = mapping.region
+    self.isReadOnly = isReadOnly
+    self.region = region
     passable = nil
   }
 

@@ -104,6 +104,16 @@ extension UnixSocket {
     }
   }
 
+  /// Reads at most `count` bytes that are there now, and the descriptors passed with them. See
+  /// `read(upTo:receiving:timeout:)`.
+  ///
+  /// - Returns: `nil` when nothing is there; empty when the other side has closed.
+  public func tryRead(
+    upTo count: Int, receiving received: inout ReceivedDescriptors
+  ) throws(InterprocessError) -> [UInt8]? {
+    try receive(upTo: count, &received, waiting: false)
+  }
+
   /// Reads what is there, at least one byte, and the descriptors that were passed with it; the task is suspended until
   /// something comes.
   ///

@@ -92,7 +92,7 @@ final class ControlLine: Sendable {
   func tryRead(receiving received: inout ReceivedDescriptors) throws(InterprocessError) -> [UInt8]? {
     try state.withLock { state throws(InterprocessError) -> [UInt8]? in
       do throws(InterprocessError) {
-        return try state.socket?.read(upTo: 1024, receiving: &received, timeout: .zero)
+        return try state.socket?.tryRead(upTo: 1024, receiving: &received)
       } catch {
         if error.errno == .tooManyOpenFiles { throw error }
         return nil

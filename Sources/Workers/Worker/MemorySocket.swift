@@ -23,6 +23,8 @@ final class MemorySocket: Sendable {
   static let mostInResult = 128
 
   private let socket: UnixSocket
+  /// A shared array that comes with many calls is mapped once.
+  let recent = RecentMemory()
   private let state = Mutex(State())
 
   init(_ socket: consuming UnixSocket) { self.socket = socket }
@@ -37,22 +39,36 @@ final class MemorySocket: Sendable {
   /// - Returns: whether more may come.
   @discardableResult
   func take() -> Bool {
+    while true {
+      switch takeNext() {
+      case .something: continue
+      case .nothing: return true
+      case .end: return false
+      }
+    }
+  }
+
+  private enum Taken {
+    case something
+    case nothing
+    /// Nothing more comes.
+    case end
+  }
+
+  /// Takes what one read brings: it ends with a word that has a descriptor.
+  private func takeNext() -> Taken {
     state.withLock { state in
-      while true {
-        // A read ends with a word that has a descriptor.
-        var received = ReceivedDescriptors(atMost: 64)
-        let bytes: [UInt8]
-        do throws(InterprocessError) {
-          bytes = try socket.read(upTo: 1024, receiving: &received, timeout: .zero)
-        } catch {
-          if error.errno != .tooManyOpenFiles { return error.isTimeout }
-          state.hasLost = true
-          continue
-        }
-        if bytes.isEmpty { return false }
+      var received = ReceivedDescriptors(atMost: 64)
+      do throws(InterprocessError) {
+        guard let bytes = try socket.tryRead(upTo: 1024, receiving: &received) else { return .nothing }
+        if bytes.isEmpty { return .end }
         state.rest += bytes
         for word in ControlWord.takeAll(from: &state.rest) { take(word, &received, &state) }
+      } catch {
+        if error.errno != .tooManyOpenFiles { return .end }
+        state.hasLost = true
       }
+      return .something
     }
   }
 
@@ -72,18 +88,25 @@ final class MemorySocket: Sendable {
   func await(until isThere: () -> Bool) -> Bool {
     let end = ContinuousClock.now + Self.patience
     while !isThere() {
-      let mayMoreCome = take()
+      let taken = takeNext()
+      // Maybe by another thread.
+      let hasLost = hasLost()
+      if taken == .something, !hasLost { continue }
       if isThere() { break }
-      let hasLost = state.withLock { state in
-        defer { state.hasLost = false }
-        return state.hasLost
-      }
-      if !mayMoreCome || hasLost || ContinuousClock.now > end { return false }
+      if taken == .end || hasLost || ContinuousClock.now > end { return false }
       // Not for long: another thread may have taken it since.
       var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
       poll(&entry, 1, 1)
     }
     return true
+  }
+
+  /// Whether a descriptor has found no room since this was asked last.
+  private func hasLost() -> Bool {
+    state.withLock { state in
+      defer { state.hasLost = false }
+      return state.hasLost
+    }
   }
 
   /// The descriptors of the values in a call: they were sent before the call was.
@@ -95,7 +118,7 @@ final class MemorySocket: Sendable {
       defer { state.descriptors.removeAll { $0.call == call } }
       return state.descriptors.compactMap { $0.call == call ? $0.descriptor : nil }
     }
-    return ArrivedDescriptors(adopting: taken)
+    return ArrivedDescriptors(adopting: taken, recent)
   }
 
   /// A call is over: closes what nobody took, that of earlier calls which came late as well.

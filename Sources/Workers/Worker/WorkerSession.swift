@@ -135,13 +135,21 @@ final class WorkerSession: Sendable {
 
   /// The next call; blocks the thread.
   func nextFrame() throws -> [UInt8]? {
-    guard let rest = results.rest() else { return try channel.receive() }
-    do {
-      return try channel.receive(timeout: rest)
-    } catch let error where error.isTimeout {
-      _ = results.rest()
-      return try channel.receive()
+    while let rest = memoryRest() {
+      do {
+        return try channel.receive(timeout: rest)
+      } catch let error where error.isTimeout {
+        continue
+      }
     }
+    return try channel.receive()
+  }
+
+  /// How long memory may be kept without a use; `nil` where none is. What is past that goes.
+  private func memoryRest() -> Duration? {
+    let recent = memory.recent.rest()
+    guard let rest = results.rest() else { return recent }
+    return recent.map { min($0, rest) } ?? rest
   }
 
   /// A call begins in the task that serves.

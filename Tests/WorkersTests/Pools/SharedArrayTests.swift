@@ -46,6 +46,34 @@ struct SharedArrayTests {
     }
   }
 
+  @Test("arrays stay mapped for those calls that bring them again, a few at a time, and go when none does")
+  func mappings() async throws {
+    try await withWorkerPool(of: Large.self, count: 1) { pool in
+      let arrays = try (0..<5).map { try SharedArray(repeating: Double($0), count: 1000) }
+      for _ in 0..<3 {
+        try await pool.run { try await $0.double(arrays[0], arrays[1]) }
+        try await pool.run { try await $0.double(arrays[1], arrays[0]) }
+        try await pool.run { try await $0.double(arrays[0], arrays[0]) }
+      }
+      #expect(arrays[1][999] == 64 && arrays[0][0] == 0)
+      #expect(try await pool.run { try await $0.sharedArrays() } == 2)
+      // One more than are kept: each is its own all the same.
+      for round in 1...3 {
+        for (index, array) in arrays.enumerated().dropFirst(2) {
+          try await pool.run { try await $0.double(array, arrays[0]) }
+          try await pool.run { try await $0.double(arrays[1], arrays[0]) }
+          #expect(array[999] == Double(index) * Double(1 << round) && arrays[0][0] == 0)
+        }
+      }
+      #expect(arrays[1][0] == 64 * 512)
+      #expect(try await pool.run { try await $0.sharedArrays() } == 4)
+      try await eventually("the worker lets go of the arrays") {
+        try await Task.sleep(for: .seconds(1.2))
+        return try await pool.run { try await $0.sharedArrays() } == 0
+      }
+    }
+  }
+
   @Test("the call of a worker that dies is made again with the same array")
   func repeated() async throws {
     try await withWorkerPool(of: Large.self, count: 1) { pool in
