@@ -92,11 +92,8 @@ extension RingLink {
     // Before any look: a hostile peer can have something change each time, and nothing come of it.
     if deadline.hasPassed { throw timedOut(call) }
     if hasChanged(from: seen) { return }
-    let start: Int64
-    switch spins(until: seen, for: record) {
-    case .changed: return
-    case .inVain(let since): start = since
-    }
+    let start = MonotonicTime.now
+    if spins(until: seen, from: start, for: record) { return }
     interrupter.sleeps { sleepUntilChange(from: seen, by: deadline) }
     // Relaxed: if the peer has exchanged it meanwhile, its system call wakes nobody.
     own.waiting.pointee.store(0, ordering: .relaxed)
@@ -134,34 +131,18 @@ extension RingLink {
     return RingBarrier.heavy(isAsymmetric: place.isAsymmetric, isSpared: isSpared)
   }
 
-  /// What came of looking for a change for a while.
-  enum Spinning {
-    case changed
-    case inVain(since: Int64)
-  }
-
   /// Looks for a change for a while, if that is worth its while.
-  @inline(__always)
-  mutating func spins(until seen: UInt64, for record: UnsafeRawPointer?) -> Spinning {
-    guard spin.begins(own: own, peer: peer) else { return .inVain(since: MonotonicTime.now) }
-    // A peer that answers at once is not to find this side reading the clock.
-    if looksOften(until: seen, for: record) { return .changed }
-    let start = MonotonicTime.now
+  mutating func spins(until seen: UInt64, from start: Int64, for record: UnsafeRawPointer?) -> Bool {
+    guard spin.begins(own: own, peer: peer) else { return false }
     repeat {
-      if looksOften(until: seen, for: record) { return .changed }
-    } while spin.goesOn(since: start)
-    return .inVain(since: start)
-  }
-
-  @inline(__always)
-  private mutating func looksOften(until seen: UInt64, for record: UnsafeRawPointer?) -> Bool {
-    for _ in 0..<RingSpin.looksAtOnce {
-      if looks(from: seen, for: record) {
-        spin.paidOff()
-        return true
+      for _ in 0..<RingSpin.looksAtOnce {
+        if looks(from: seen, for: record) {
+          spin.paidOff()
+          return true
+        }
+        ci_spin_pause()
       }
-      ci_spin_pause()
-    }
+    } while spin.goesOn(since: start)
     return false
   }
 
@@ -219,7 +200,7 @@ extension RingLink {
     // A hostile peer can have every wait end at once, for nothing: other tasks need this thread as well.
     waits &+= 1
     if waits % 16 == 0 { await Task.yield() }
-    if case .changed = spins(until: seen, for: record) { return }
+    if spins(until: seen, from: MonotonicTime.now, for: record) { return }
     let start = MonotonicTime.now
     let request = try requestBell(from: seen, call)
     if request == .changed { return }
