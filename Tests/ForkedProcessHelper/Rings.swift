@@ -210,10 +210,12 @@ private func ringDeaths() throws {
           let marks = try AnonymousMemory(byteCount: 8)
           let mark = Mark(marks.mapping)
           func prepare() { dieAt(step, time, mark) }
+          // It closes at the very end.
+          let patience = role == .producer && [.beforeClosing, .closed].contains(step) ? 5000 : 150
           try deathOf(role, memory.mapping, prepare: prepare) { id in
             {
               // A step that is never reached: the child goes on, and is ended.
-              for _ in 0..<150 where kill(id, 0) == 0 && !mark.isSet { usleep(1000) }
+              for _ in 0..<patience where kill(id, 0) == 0 && !mark.isSet { usleep(1000) }
               kill(id, SIGKILL)
             }
           }
