@@ -60,11 +60,11 @@ extension Channel {
   ///
   /// - Throws: what creating the mechanism's objects throws; ``Mechanism/objectsPerChannel`` says how many there are.
   public static func pair(over mechanism: Mechanism) throws(InterprocessError) -> ChannelPair {
-    try pair(over: mechanism, ringCapacity: RingChannels.capacity)
+    try pair(over: mechanism, rings: RingForm())
   }
 
-  /// - Parameter ringCapacity: how many bytes each of its rings holds, a power of two, where it has rings.
-  package static func pair(over mechanism: Mechanism, ringCapacity: Int) throws(InterprocessError) -> ChannelPair {
+  /// - Parameter rings: what its rings are like, where it has rings.
+  package static func pair(over mechanism: Mechanism, rings: RingForm) throws(InterprocessError) -> ChannelPair {
     switch mechanism {
     case .pipe: try .pipes(.pipe, Self.pipeEnds)
     case .namedPipe: try .pipes(.namedPipe, Self.namedPipeEnds)
@@ -74,7 +74,7 @@ extension Channel {
     case .systemVMessageQueue: try .systemVQueues()
     case .file: try .fileMailbox()
     case .mappedFile, .posixSharedMemory, .systemVSharedMemory, .anonymousMemory, .ring:
-      try .rings(mechanism, capacity: ringCapacity)
+      try .rings(mechanism, rings)
     }
   }
 

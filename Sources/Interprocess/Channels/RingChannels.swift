@@ -7,51 +7,63 @@ import SystemPackage
 /// An end has, after the socket that all such ends have, for each ring its end of a pair of sockets, by which the ring's sides
 /// ring for each other, and then the memory's descriptor, where it has one.
 enum RingChannels {
-  /// The size of each ring in bytes: a side that waits for the other sleeps rarely, and the other has much to do by then. A
-  /// quarter of it halves what goes through. It is allocated at once, but for segments of System V.
-  static let capacity = 1 << 20
-
   static func byteCount(_ mechanism: Mechanism, _ capacity: Int) throws(InterprocessError) -> Int {
     try Ring.byteCount(capacity: capacity) * (mechanism.isTwoWay ? 2 : 1)
   }
 }
 
+/// What the rings of a channel are like.
+package struct RingForm: Sendable {
+  /// The size of each in bytes, a power of two. It is allocated at once, but for segments of System V.
+  let capacity: Int
+  /// Whether the waiting side pays for the barrier that the publishing side saves, which is right where messages are many and
+  /// waits are few. See ``RingBarrier``.
+  let isAsymmetric: Bool
+
+  /// - Parameter capacity: with the default a side that waits for the other sleeps rarely, and the other has much to do by
+  ///   then; a quarter of it halves what goes through.
+  package init(capacity: Int = 1 << 20, isAsymmetric: Bool = true) {
+    self.capacity = capacity
+    self.isAsymmetric = isAsymmetric
+  }
+}
+
 extension ChannelPair {
-  static func rings(_ mechanism: Mechanism, capacity: Int) throws(InterprocessError) -> ChannelPair {
-    let size = try RingChannels.byteCount(mechanism, capacity)
+  static func rings(_ mechanism: Mechanism, _ form: RingForm) throws(InterprocessError) -> ChannelPair {
+    let size = try RingChannels.byteCount(mechanism, form.capacity)
     switch mechanism {
-    case .systemVSharedMemory: return try systemVRings(size, capacity)
+    case .systemVSharedMemory: return try systemVRings(size, form)
     case .posixSharedMemory:
       let memory = try POSIXSharedMemory(creating: .uniqueObjectName, byteCount: size)
       try POSIXSharedMemory.unlink(memory.name)
-      return try rings(mechanism, capacity, in: memory.mapping, memory.descriptor)
+      return try rings(mechanism, form, in: memory.mapping, memory.descriptor)
     case .mappedFile:
       let directory = try TemporaryDirectory()
       let file = try MappedFile(creating: directory.path.appending("channel"), byteCount: size)
-      return try rings(mechanism, capacity, in: file.mapping, file.descriptor)
+      return try rings(mechanism, form, in: file.mapping, file.descriptor)
     default:
       let memory = try AnonymousMemory(byteCount: size, label: "interprocess-channel")
-      return try rings(mechanism, capacity, in: memory.mapping, memory.descriptor)
+      return try rings(mechanism, form, in: memory.mapping, memory.descriptor)
     }
   }
 
   private static func rings(
-    _ mechanism: Mechanism, _ capacity: Int, in mapping: borrowing Mapping, _ descriptor: borrowing OwnedDescriptor
+    _ mechanism: Mechanism, _ form: RingForm, in mapping: borrowing Mapping, _ descriptor: borrowing OwnedDescriptor
   ) throws(InterprocessError) -> ChannelPair {
-    try makeRings(in: mapping, mechanism, capacity)
+    try makeRings(in: mapping, mechanism, form)
     return try shared(
       mechanism, pairs: bellCount(mechanism), ReceivedDescriptors(copying: [descriptor.rawValue]))
   }
 
   private static func bellCount(_ mechanism: Mechanism) -> Int { mechanism.isTwoWay ? 2 : 1 }
 
-  private static func systemVRings(_ size: Int, _ capacity: Int) throws(InterprocessError) -> ChannelPair {
+  private static func systemVRings(_ size: Int, _ form: RingForm) throws(InterprocessError) -> ChannelPair {
     let segment = try SystemVSharedMemory(byteCount: size)
     let id = segment.id
     // Marked, it goes with the last process that has it attached, and until then may still be attached by its id. At once: a
     // process killed before leaves it for ever.
     try SystemVSharedMemory.remove(id: id)
-    try makeRings(in: segment.mapping, .systemVSharedMemory, capacity)
+    try makeRings(in: segment.mapping, .systemVSharedMemory, form)
     var pair = try shared(
       .systemVSharedMemory, numbers: [id], pairs: bellCount(.systemVSharedMemory), ReceivedDescriptors(atMost: 0))
     try pair.keep(SystemVSharedMemory(id: id).takeMapping(), segment.takeMapping())
@@ -59,10 +71,11 @@ extension ChannelPair {
   }
 
   private static func makeRings(
-    in mapping: borrowing Mapping, _ mechanism: Mechanism, _ capacity: Int
+    in mapping: borrowing Mapping, _ mechanism: Mechanism, _ form: RingForm
   ) throws(InterprocessError) {
-    try Ring.create(in: mapping, capacity: capacity)
-    if mechanism.isTwoWay { try Ring.create(in: mapping, at: mapping.byteCount / 2, capacity: capacity) }
+    for offset in mechanism.isTwoWay ? [0, mapping.byteCount / 2] : [0] {
+      try Ring.create(in: mapping, at: offset, capacity: form.capacity, isAsymmetric: form.isAsymmetric)
+    }
   }
 }
 

@@ -64,8 +64,7 @@ public enum Ring {
   /// side's part. See ``RingBarrier``.
   static func createSymmetric(capacity: Int, label: String) throws(InterprocessError) -> AnonymousMemory {
     let memory = try AnonymousMemory(byteCount: try byteCount(capacity: capacity), label: label)
-    let base = try RingPlace.base(in: memory.mapping, at: 0, byteCount: memory.mapping.byteCount)
-    RingPlace.initialize(base, capacity: capacity, isAsymmetric: false)
+    try create(in: memory.mapping, at: 0, capacity: capacity, isAsymmetric: false)
     return memory
   }
 
@@ -76,8 +75,14 @@ public enum Ring {
   public static func create(
     in mapping: borrowing Mapping, at offset: Int = 0, capacity: Int
   ) throws(InterprocessError) {
+    try create(in: mapping, at: offset, capacity: capacity, isAsymmetric: true)
+  }
+
+  static func create(
+    in mapping: borrowing Mapping, at offset: Int, capacity: Int, isAsymmetric: Bool
+  ) throws(InterprocessError) {
     let size = try byteCount(capacity: capacity)
     let base = try RingPlace.base(in: mapping, at: offset, byteCount: size)
-    RingPlace.initialize(base, capacity: capacity, isAsymmetric: true)
+    RingPlace.initialize(base, capacity: capacity, isAsymmetric: isAsymmetric)
   }
 }

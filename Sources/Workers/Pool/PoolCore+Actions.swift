@@ -80,9 +80,9 @@ extension PoolCore {
     }
   }
 
-  /// Less than channels have otherwise: calls are short, large arguments go through the arena, and each worker's start allocates
-  /// this.
-  private static var ringCapacity: Int { 256 << 10 }
+  /// Less capacity than channels have otherwise: calls are short, large arguments go through the arena, and each worker's start
+  /// allocates this. A worker waits after each message or two, so that waiting is to cost little.
+  private static var rings: RingForm { RingForm(capacity: 256 << 10, isAsymmetric: false) }
 
   private func startProcess(_ id: WorkerID) throws {
     guard let server = state.withLock({ $0.forkServer }), let slot = state.withLock({ $0.freeSlots.popLast() }) else {
@@ -90,7 +90,7 @@ extension PoolCore {
     }
     var isRegistered = false
     do {
-      var pair = try Channel.pair(over: configuration.mechanism, ringCapacity: Self.ringCapacity)
+      var pair = try Channel.pair(over: configuration.mechanism, rings: Self.rings)
       let theirs = try pair.takeSecond()
       var sockets = try SocketPair()
       var memory = try SocketPair()
