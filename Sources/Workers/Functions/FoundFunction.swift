@@ -51,16 +51,12 @@ struct FoundFunction: Sendable {
     guard try frame.number() == 0, frame.restBytes.byteCount == MemoryLayout<Function.Input>.size else { return false }
     let input = try Numbers.readOne(Function.Input.self, frame.restBytes)
     place.mark.pointee.store(0, ordering: .relaxed)
-    let outcome: Result<Function.Output, any Error>
     do {
-      outcome = .success(try await Function._call(input))
+      let output = try await Function._call(input)
+      place.mark.pointee.store(Self.noElement, ordering: .relaxed)
+      reply.frame = OneElement.reply(output, to: place.call, began: place.began)
     } catch {
-      outcome = .failure(error)
-    }
-    place.mark.pointee.store(Self.noElement, ordering: .relaxed)
-    switch outcome {
-    case .success(let output): reply.frame = OneElement.reply(output, to: place.call, began: place.began)
-    case .failure(let error):
+      place.mark.pointee.store(Self.noElement, ordering: .relaxed)
       try ChunkResults<Function.Output>([], [(0, error)], began: place.began).reply(to: place.call, reply)
     }
     return true

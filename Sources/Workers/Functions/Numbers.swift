@@ -19,7 +19,12 @@ enum Numbers {
   }
 
   static func append<Element>(_ element: Element, to frame: inout [UInt8]) {
-    withUnsafeBytes(of: element) { frame.append(contentsOf: $0) }
+    // As below: none is larger, and of this word the compiler knows the type.
+    var word: UInt64 = 0
+    withUnsafeMutableBytes(of: &word) { word in
+      word.baseAddress.unsafelyUnwrapped.initializeMemory(as: Element.self, to: element)
+      frame.append(contentsOf: UnsafeRawBufferPointer(rebasing: word[..<MemoryLayout<Element>.size]))
+    }
   }
 
   static func readOne<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> Element {
