@@ -70,20 +70,6 @@ int c_pipe(int reader, int writer, const void *message, void *buffer, long count
   return 0;
 }
 
-int c_pages(int reader, int writer, const void *bytes, void *buffer, long size, long count) {
-  for (long i = 0; i < count; i += 8) {
-    for (int k = 0; k < 8; k++) {
-      if (write(writer, bytes, (size_t)size) != size) return errno;
-    }
-    for (long left = 8 * size; left > 0;) {
-      ssize_t piece = read(reader, buffer, (size_t)left);
-      if (piece <= 0) return errno;
-      left -= piece;
-    }
-  }
-  return 0;
-}
-
 int c_pipe_without_signal(int reader, int writer, const void *message, void *buffer, long count) {
   struct iovec vector = {(void *)message, c_message_bytes};
   for (long i = 0; i < count; i++) {

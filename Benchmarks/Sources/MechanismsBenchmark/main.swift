@@ -16,7 +16,7 @@ runBenchmark("mechanisms-benchmark") {
       mechanism: mechanism, rounds: options.rounds, python: Python(interpreter: options.python))
     times += try benchmark.run(table: &table)
   }
-  if options.only.map(PipeHeads.name.contains) ?? true { try PipeHeads.run(rounds: options.rounds, &table) }
+  if options.only.map(StreamHeads.name.contains) ?? true { try StreamHeads.run(rounds: options.rounds, &table) }
   print()
   print("\(options.rounds) rounds; median times here of a message, or of a release and an acquire:")
   for (name, seconds) in times { print("  \(name): \((1e9 * seconds).formatted(decimals: 0)) ns") }

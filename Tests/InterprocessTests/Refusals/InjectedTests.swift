@@ -111,11 +111,16 @@ struct WithoutTests {
     .enabled(if: Strace.isAvailable, "\(Strace.absence)"),
     arguments: [(2, "epoll_ctl(eventfd"), (3, "epoll_ctl(descriptor")])
   func watches(number: Int, call: String) throws {
-    let run = try Strace.output(
-      of: [Refusals.helper, "waits-injected"], injecting: "epoll_ctl:error=ENOSPC:when=\(number)", following: true)
-    let told = Refusals(run.lines)
-    told.expect("descriptor", .noSpace, "fs.epoll.max_user_watches")
-    #expect(told.message("descriptor")?.hasPrefix(call) == true, "\(run)")
+    func run() throws -> Command {
+      try Strace.output(
+        of: [Refusals.helper, "waits-injected"], injecting: "epoll_ctl:error=ENOSPC:when=\(number)", following: true)
+    }
+    func isIt(_ run: Command) -> Bool { Refusals(run.lines).message("descriptor")?.hasPrefix(call) == true }
+    var last = try run()
+    // On a busy machine the first wait may come to a thread that libdispatch has not been on, and the count be another.
+    for _ in 0..<4 where !isIt(last) { last = try run() }
+    Refusals(last.lines).expect("descriptor", .noSpace, "fs.epoll.max_user_watches")
+    #expect(isIt(last), "\(last)")
   }
 
   @Test(

@@ -3,6 +3,8 @@
 #ifndef CLOOPS_H
 #define CLOOPS_H
 
+#include "CHeads.h"
+
 enum { c_message_bytes = 64 };
 
 int c_posix_message_queue(int queue, const void *message, void *buffer, long count);
@@ -14,8 +16,6 @@ int c_system_v_semaphore(int id, long count);
 
 // With write() and read(), which raise SIGPIPE when the reader has gone.
 int c_pipe(int reader, int writer, const void *message, void *buffer, long count);
-// Writes `size` bytes eight times and reads all of it, `count` / 8 times: `buffer` has room for eight.
-int c_pages(int reader, int writer, const void *bytes, void *buffer, long size, long count);
 // With pwritev2() and RWF_NOSIGNAL, which does not.
 int c_pipe_without_signal(int reader, int writer, const void *message, void *buffer, long count);
 int c_socket(int first, int second, const void *message, void *buffer, long count);
