@@ -28,8 +28,8 @@ struct BenchCommandTests {
       let measure = try #require(BenchCell.Measure(rawValue: object.string("measure") ?? ""))
       let bytes = try #require(object.number("bytes"))
       #expect((try #require(object.number("value"))) > 0)
-      // A little more than both processes can burn: the clocks are read one after the other.
-      #expect(0..<2.5 ~= (try #require(object.number("cpu"))))
+      // Both processes can burn 2; but the clocks are read one after the other, and a busy machine may stop one in between.
+      #expect(0..<20 ~= (try #require(object.number("cpu"))))
       switch measure {
       case .roundTrip:
         #expect(BenchCell.roundTripSizes.contains(Int(bytes)))
