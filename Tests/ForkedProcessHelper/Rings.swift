@@ -210,8 +210,8 @@ private func ringDeaths() throws {
           let marks = try AnonymousMemory(byteCount: 8)
           let mark = Mark(marks.mapping)
           func prepare() { dieAt(step, time, mark) }
-          // It closes at the very end.
-          let patience = role == .producer && [.beforeClosing, .closed].contains(step) ? 5000 : 150
+          // It closes at the very end, and once.
+          let patience = role == .producer && [.beforeClosing, .closed].contains(step) && time == 1 ? 5000 : 150
           try deathOf(role, memory.mapping, prepare: prepare) { id in
             {
               // A step that is never reached: the child goes on, and is ended.

@@ -34,6 +34,22 @@ struct DescriptorPassingTests {
     #expect(closed.isEmpty)
   }
 
+  @Test("trying to read waits for nothing, and tells nothing from the end")
+  func trying() throws {
+    var pair = try SocketPair()
+    let pipe = try Pipe()
+    var received = ReceivedDescriptors(atMost: 1)
+    let nothing = try pair.second.tryRead(upTo: 10, receiving: &received)
+    #expect(nothing == nil)
+    try pair.first.write([1, 2], passing: [pipe.writer.fileDescriptor], timeout: generous)
+    let bytes = try pair.second.tryRead(upTo: 10, receiving: &received)
+    let count = received.count
+    #expect(bytes == [1, 2] && count == 1)
+    try pair.first.close()
+    let end = try pair.second.tryRead(upTo: 10, receiving: &received)
+    #expect(end == [])
+  }
+
   @Test("a plain read leaks no descriptor, nor does a holder that goes")
   func dropped() throws {
     let pair = try SocketPair()

@@ -54,10 +54,14 @@ public distributed actor Large: WorkerActor {
     return [copy[0], bytes[0]]
   }
 
+  public distributed func first(_ array: SharedArray<Double>) -> Double { array[0] }
+
   /// Doubles the elements where they are.
   public distributed func double(_ first: SharedArray<Double>, _ second: SharedArray<Double>) {
     for array in [first, second] { for index in array.indices { array[index] *= 2 } }
   }
+
+  public distributed func process() -> Int32 { getpid() }
 
   /// How many shared arrays this process has mapped.
   public distributed func sharedArrays() -> Int { mappings().count { $0.line.contains("memfd:interprocess-array") } }

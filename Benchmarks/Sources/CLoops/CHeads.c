@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,7 +37,7 @@ static char *memory(long bytes) {
 
 // Does not return.
 static void receive(int end, int ways, long total, long size) {
-  const long most = (ways & c_head_read_ahead) && ahead_bytes > size ? ahead_bytes : size;
+  const long most = !(ways & c_head_read_ahead) ? size : ahead_bytes > 2 * size ? ahead_bytes : 2 * size;
   char *buffer = memory(most);
   long in_message = 0;
   while (total > 0) {
@@ -65,6 +66,8 @@ double c_heads(int is_socket, int ways, int processor, long payload, long count)
   if (is_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends)) return -errno;
   const long size = payload + ((ways & c_head) ? head_bytes : 0);
   char *message = memory(size);
+  // A child that has died is an errno.
+  signal(SIGPIPE, SIG_IGN);
   const pid_t child = fork();
   if (child < 0) return -errno;
   if (child == 0) {

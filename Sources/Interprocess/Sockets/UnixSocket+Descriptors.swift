@@ -105,7 +105,7 @@ extension UnixSocket {
   }
 
   /// Reads at most `count` bytes that are there now, and the descriptors passed with them. See
-  /// `read(upTo:receiving:timeout:)`.
+  /// `read(upTo:receiving:timeout:)`, also for what `Errno.tooManyOpenFiles` means.
   ///
   /// - Returns: `nil` when nothing is there; empty when the other side has closed.
   public func tryRead(

@@ -56,7 +56,7 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
   ///   - reader: of a call's frame, past the target and the trace.
   ///   - descriptors: gives so many that have come with the call.
   init(
-    _ target: String, _ reader: FrameReader, _ arena: WorkerArena?, descriptors: (Int) throws -> ArrivedDescriptors
+    _ target: String, _ reader: FrameReader, _ arena: WorkerArena?, descriptors: (Int) throws -> ArrivedDescriptors?
   ) throws {
     self.target = target
     self.reader = reader
@@ -68,8 +68,7 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
       types.append(type)
     }
     genericTypes = types
-    let count = try self.reader.number()
-    arrived = count == 0 ? nil : try descriptors(Int(clamping: count))
+    arrived = try descriptors(Int(clamping: try self.reader.number()))
   }
 
   public mutating func decodeGenericSubstitutions() throws -> [any Any.Type] { genericTypes }

@@ -67,8 +67,7 @@ struct FoundFunction: Sendable {
     _: Function.Type, _ frame: FrameReader, _ place: Place
   ) throws -> [Function.Input] {
     var frame = frame
-    let count = try frame.number()
-    let arrived = count == 0 ? nil : try place.memory.descriptors(of: place.call, count: Int(clamping: count))
+    let arrived = try place.memory.descriptors(of: place.call, count: Int(clamping: try frame.number()))
     if Numbers.include(Function.Input.self) { return try Numbers.read(Function.Input.self, frame.restBytes) }
     guard Function.Input.self is any PlainArray.Type else { return try frame.rest([Function.Input].self, arrived) }
     var inputs: [Function.Input] = []

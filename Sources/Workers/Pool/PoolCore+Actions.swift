@@ -6,7 +6,6 @@ import SystemPackage
 
 /// What the machine's decisions mean.
 extension PoolCore {
-  ///
   /// - Parameter toRead: takes a worker that a call was sent to and that nobody reads.
   func carryOut(_ action: PoolAction, _ toRead: inout [PooledWorker]) {
     switch action {

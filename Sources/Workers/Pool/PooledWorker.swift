@@ -184,6 +184,7 @@ final class PooledWorker: Sendable {
     let (last, isFirst) = state.withLock { state in
       defer {
         state.process = nil
+        state.call = nil
         state.leases = []
         state.reader = nil
         state.ageTimer = nil

@@ -34,7 +34,7 @@ final class MemorySocket: Sendable {
     set { state.withLock { $0.arena = newValue } }
   }
 
-  /// Takes all that has come. One thread at a time, so that a word's descriptor is not taken for another's.
+  /// Takes all that has come.
   ///
   /// - Returns: whether more may come.
   @discardableResult
@@ -55,7 +55,8 @@ final class MemorySocket: Sendable {
     case end
   }
 
-  /// Takes what one read brings: it ends with a word that has a descriptor.
+  /// Takes what one read brings: it ends with a word that has a descriptor. One thread at a time, so that a word's
+  /// descriptor is not taken for another's.
   private func takeNext() -> Taken {
     state.withLock { state in
       var received = ReceivedDescriptors(atMost: 64)
@@ -67,6 +68,7 @@ final class MemorySocket: Sendable {
       } catch {
         if error.errno != .tooManyOpenFiles { return .end }
         state.hasLost = true
+        recent.removeAll()
       }
       return .something
     }
@@ -87,13 +89,14 @@ final class MemorySocket: Sendable {
   /// - Returns: whether it is there.
   func await(until isThere: () -> Bool) -> Bool {
     let end = ContinuousClock.now + Self.patience
+    var isLost = false
     while !isThere() {
       let taken = takeNext()
-      // Maybe by another thread.
-      let hasLost = hasLost()
-      if taken == .something, !hasLost { continue }
+      // What has come is taken first: maybe what was lost was another call's.
+      isLost = hasLost() || isLost
+      if taken == .something { continue }
       if isThere() { break }
-      if taken == .end || hasLost || ContinuousClock.now > end { return false }
+      if taken == .end || isLost || ContinuousClock.now > end { return false }
       // Not for long: another thread may have taken it since.
       var entry = pollfd(fd: socket.fileDescriptor.rawValue, events: CShort(POLLIN), revents: 0)
       poll(&entry, 1, 1)
@@ -110,7 +113,14 @@ final class MemorySocket: Sendable {
   }
 
   /// The descriptors of the values in a call: they were sent before the call was.
-  func descriptors(of call: UInt64, count: Int) throws -> ArrivedDescriptors {
+  ///
+  /// - Returns: `nil` when there are none.
+  func descriptors(of call: UInt64, count: Int) throws -> ArrivedDescriptors? {
+    if count == 0 {
+      // Before the call runs: it may take its time.
+      recent.removeAll()
+      return nil
+    }
     guard self.await(until: { state.withLock { $0.descriptors.count { $0.call == call } } >= count }) else {
       throw WorkerCallError("a shared array's memory did not reach the worker")
     }
@@ -123,6 +133,7 @@ final class MemorySocket: Sendable {
 
   /// A call is over: closes what nobody took, that of earlier calls which came late as well.
   func endCall() {
+    recent.endCall()
     let left = state.withLock { state -> [CInt] in
       if state.descriptors.isEmpty { return [] }
       defer { state.descriptors = [] }

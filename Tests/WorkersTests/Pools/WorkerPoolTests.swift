@@ -79,6 +79,22 @@ struct WorkerPoolTests {
     }
   }
 
+  @Test("calls made without options within others that have some have none")
+  func nestedOptions() async throws {
+    try await withWorkerPool(of: Subject.self, count: 2) { pool in
+      try await pool.run(options: .init(deadline: .milliseconds(100))) { _ in
+        try await pool.run { try await $0.sleep(milliseconds: 500) }
+      }
+      await #expect(throws: CallDeadlineExceeded.self) {
+        try await pool.run { _ in
+          try await pool.run(options: .init(deadline: .milliseconds(100))) {
+            try await $0.sleep(milliseconds: 10_000)
+          }
+        }
+      }
+    }
+  }
+
   @Test("cancelling reaches a call that polls and never suspends")
   func cancellation() async throws {
     try await withWorkerPool(of: Subject.self, count: 1) { pool in

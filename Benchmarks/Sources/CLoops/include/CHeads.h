@@ -6,7 +6,7 @@ enum {
   c_head = 1,
   // Written by writev() from two places, and not from one.
   c_head_in_two_pieces = 2,
-  // Read by 64 KiB at a time, and not by messages.
+  // Read by 64 KiB at a time, or by two messages where that is more, and not by messages.
   c_head_read_ahead = 4,
 };
 
