@@ -19,7 +19,7 @@ enum Numbers {
   }
 
   static func append<Element>(_ element: Element, to frame: inout [UInt8]) {
-    // As below: none is larger, and of this word the compiler knows the type.
+    // None is larger than this word, of which the compiler knows the type: the element's would be looked up at run time.
     var word: UInt64 = 0
     withUnsafeMutableBytes(of: &word) { word in
       word.baseAddress.unsafelyUnwrapped.initializeMemory(as: Element.self, to: element)
@@ -28,7 +28,7 @@ enum Numbers {
   }
 
   static func readOne<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> Element {
-    // None is larger. `loadUnaligned` would look up types for an element it does not know, which takes longer than the rest.
+    // As in append(_:to:): `loadUnaligned` would take longer than the rest.
     var word: UInt64 = 0
     guard bytes.byteCount == MemoryLayout<Element>.size, bytes.byteCount <= MemoryLayout.size(ofValue: word) else {
       throw FrameReader.Malformed()
