@@ -61,7 +61,9 @@ private struct Lane: Sendable {
   var first: CallID? { isEmpty ? nil : storage[head] }
 
   mutating func insert(_ call: CallID) {
-    if removed.isEmpty || removed.remove(call) == nil { storage.insert(call, at: position(of: call)) }
+    guard removed.isEmpty || removed.remove(call) == nil else { return }
+    let position = position(of: call)
+    if position == storage.count { storage.append(call) } else { storage.insert(call, at: position) }
   }
 
   mutating func remove(_ call: CallID) {
@@ -92,14 +94,9 @@ private struct Lane: Sendable {
   private mutating func tidy() {
     while !removed.isEmpty, head < storage.count, removed.remove(storage[head]) != nil { head += 1 }
     let unused = head + removed.count
-    if isEmpty {
-      storage.removeAll(keepingCapacity: true)
-      head = 0
-      removed = []
-    } else if unused >= 64, unused * 2 >= storage.count {
-      storage = calls
-      head = 0
-      removed = []
-    }
+    guard unused >= 64, unused * 2 >= storage.count else { return }
+    if isEmpty { storage.removeAll(keepingCapacity: true) } else { storage = calls }
+    head = 0
+    removed = []
   }
 }

@@ -54,11 +54,14 @@ extension PoolStateMachine {
     }
     stopWorkTimers(index, &actions)
     workers[index].work = nil
-    if !work.isAnswered { answer(call, .reply, &actions) }
     if let limit = rules.callsPerWorker {
       workers[index].callsDone += 1
       if workers[index].callsDone >= limit { workers[index].isRetiring = true }
     }
+    guard !work.isAnswered, calls.removeValue(forKey: call) != nil else { return }
+    // The worker's next call goes first: to wake a caller takes a while, which the worker would wait for nothing.
+    dispatch(&actions)
+    actions.append(.answer(call, .reply))
   }
 
   // MARK: Queues
