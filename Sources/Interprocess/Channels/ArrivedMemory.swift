@@ -27,10 +27,12 @@ package final class RecentMemory: Sendable {
     var isCurrent = true
   }
 
-  private struct State {
+  private struct State: Emptiable {
     /// That of the latest use last.
     var entries: [Entry] = []
     var lastCall: Int64 = 0
+
+    var isEmpty: Bool { entries.isEmpty }
 
     mutating func removeAll() -> [Entry] {
       defer { entries = [] }
@@ -44,7 +46,7 @@ package final class RecentMemory: Sendable {
   private static let mostBytes = 512 << 20
   private static let longestRest: Int64 = 1_000_000_000
 
-  private let state = Mutex(State())
+  private let state = OftenEmptyMutex(State())
 
   package init() {}
 
@@ -95,14 +97,15 @@ package final class RecentMemory: Sendable {
 
   /// Lets go of all.
   package func removeAll() {
+    if state.isEmpty { return }
     let old = state.withLock { $0.removeAll() }
     withExtendedLifetime(old) {}
   }
 
   /// A call is over: what it has not brought goes.
   package func endCall() {
+    if state.isEmpty { return }
     let old = state.withLock { state -> [Entry] in
-      if state.entries.isEmpty { return [] }
       let old = state.entries.filter { !$0.isCurrent }
       state.entries.removeAll { !$0.isCurrent }
       for index in state.entries.indices { state.entries[index].isCurrent = false }
@@ -114,8 +117,8 @@ package final class RecentMemory: Sendable {
 
   /// How long what there is may be kept without a call; `nil` where there is none. Past that it goes.
   package func rest() -> Duration? {
+    if state.isEmpty { return nil }
     let (left, old) = state.withLock { state -> (Duration?, [Entry]) in
-      if state.entries.isEmpty { return (nil, []) }
       let left = state.lastCall + Self.longestRest - MonotonicTime.now
       return left > 0 ? (.nanoseconds(left), []) : (nil, state.removeAll())
     }

@@ -7,16 +7,18 @@ import SystemPackage
 /// Where a worker puts a large array of numbers that is a call's result: memory of its own. The pool gets the descriptor,
 /// copies the array out of it, and says so; then it is used again.
 final class ResultMemory: Sendable {
-  private struct State: ~Copyable {
+  private struct State: ~Copyable, Emptiable {
     var memory: AnonymousMemory?
     /// The call whose result the pool may still be reading there.
     var reader: UInt64?
     var lastUse: Int64 = 0
+
+    var isEmpty: Bool { memory == nil }
   }
 
   private static let longestRest: Int64 = 10_000_000_000
 
-  private let state = Mutex(State())
+  private let state = OftenEmptyMutex(State())
   /// A longer result is refused, and not put here.
   private let limit: Int
   private let socket: MemorySocket
@@ -63,8 +65,8 @@ final class ResultMemory: Sendable {
 
   /// How long the memory may be kept without a use; `nil` where there is none. What is past that is freed.
   func rest() -> Duration? {
-    state.withLock { state in
-      if state.memory == nil { return nil }
+    if state.isEmpty { return nil }
+    return state.withLock { state in
       let left = state.lastUse + Self.longestRest - MonotonicTime.now
       if left > 0 { return .nanoseconds(left) }
       state.memory = nil

@@ -5,7 +5,7 @@ import SystemPackage
 
 /// A worker's side of the pool's ``Arena``: the blocks it has been given, and the arrays that lie in them.
 final class WorkerArena: Sendable {
-  private struct State {
+  private struct State: Emptiable {
     var blocks: [UInt64: LentMemory] = [:]
     /// Will not be used, and have not come.
     var dropped: Set<UInt64> = []
@@ -17,9 +17,12 @@ final class WorkerArena: Sendable {
     var loans: [Loan] = []
     /// Outlived their call: the worker's code has stored the array.
     var kept: [Loan] = []
+
+    /// Whether nothing is to be taken back.
+    var isEmpty: Bool { loans.isEmpty && kept.isEmpty && missed.isEmpty }
   }
 
-  private let state = Mutex(State())
+  private let state = OftenEmptyMutex(State())
   /// Has what the pool sent about blocks read, until the condition holds or patience ends.
   private let awaitBlocks: @Sendable (() -> Bool) -> Bool
 
@@ -83,8 +86,8 @@ final class WorkerArena: Sendable {
   /// - Returns: the blocks whose arrays the worker's code has stored; they are the worker's from now on. And those that it
   ///   does not have: they are to be sent anew.
   func endCall() -> [UInt64] {
-    state.withLock { state in
-      if state.loans.isEmpty, state.kept.isEmpty, state.missed.isEmpty { return [] }
+    if state.isEmpty { return [] }
+    return state.withLock { state in
       defer { state.missed = [] }
       state.kept.removeAll { $0.isOver }
       let stored = state.loans.filter { !$0.isOver }

@@ -6,7 +6,7 @@ import SystemPackage
 /// The worker's end of the socket by which memory comes and goes beside the channel: blocks of the pool's ``Arena``, and the
 /// descriptors of values in calls and results. Nobody watches it; a call that needs something looks.
 final class MemorySocket: Sendable {
-  private struct State {
+  private struct State: Emptiable {
     /// Of a word that has not come in full.
     var rest: [UInt8] = []
     var arena: WorkerArena?
@@ -16,6 +16,9 @@ final class MemorySocket: Sendable {
     var released: UInt64?
     /// A word has come for whose descriptor there was no room.
     var hasLost = false
+
+    /// Whether there is nothing to be closed.
+    var isEmpty: Bool { descriptors.isEmpty }
   }
 
   private static let patience = Duration.seconds(10)
@@ -25,7 +28,7 @@ final class MemorySocket: Sendable {
   private let socket: UnixSocket
   /// A shared array that comes with many calls is mapped once.
   let recent = RecentMemory()
-  private let state = Mutex(State())
+  private let state = OftenEmptyMutex(State())
 
   init(_ socket: consuming UnixSocket) { self.socket = socket }
 
@@ -134,12 +137,12 @@ final class MemorySocket: Sendable {
   /// A call is over: closes what nobody took, that of earlier calls which came late as well.
   func endCall() {
     recent.endCall()
-    let left = state.withLock { state -> [CInt] in
-      if state.descriptors.isEmpty { return [] }
+    if state.isEmpty { return }
+    let left = state.withLock { state in
       defer { state.descriptors = [] }
       return state.descriptors.map(\.descriptor)
     }
-    if !left.isEmpty { _ = ArrivedDescriptors(adopting: left) }
+    _ = ArrivedDescriptors(adopting: left)
   }
 
   /// Whether the pool needs the memory that a call's result lies in no more.
