@@ -16,19 +16,26 @@ struct ChannelAllocationTests {
     "nothing where nothing has to be waited for, and else for the wait, however many messages there are",
     arguments: Mechanism.allCases)
   func allocations(_ mechanism: Mechanism) throws {
+    var (ready, receiving, sending) = try counts(mechanism)
+    // On a busy machine what is ready has to be waited for now and then. What allocates does so each time.
+    for _ in 0..<2 where !ready.allSatisfy({ $0 < 0.05 }) { (ready, receiving, sending) = try counts(mechanism) }
+    // Now and then another thread allocates something.
+    #expect(ready.allSatisfy { $0 < 0.05 }, "\(ready)")
+    // On a busy machine some of what should be waited for is there already.
+    for counts in [receiving, sending] {
+      #expect(counts.allSatisfy { $0 > 0 && $0 <= Self.wait }, "\(counts)")
+    }
+    #expect(receiving[1] <= receiving[0] + 2, "\(receiving)")
+  }
+
+  /// Of few messages and of many.
+  private func counts(_ mechanism: Mechanism) throws -> (ready: [Double], receiving: [Double], sending: [Double]) {
     let run = try Command.run(
       Package.program("forked-process-helper"), ["channel-allocations", mechanism.rawValue],
       environment: ["LD_PRELOAD": Self.counter.get()], timeout: generous)
     let counts = run.lines.map { $0.split(separator: " ").compactMap { Double($0) } }
     try #require(counts.map(\.count) == [2, 2, 2], "\(run.output) \(run.errors)")
-    let (ready, receiving, sending) = (counts[0], counts[1], counts[2])
-    // Now and then another thread allocates something.
-    #expect(ready.allSatisfy { $0 < 0.05 }, "\(run.output)")
-    // On a busy machine some of what should be waited for is there already.
-    for counts in [receiving, sending] {
-      #expect(counts.allSatisfy { $0 > 0 && $0 <= Self.wait }, "\(run.output)")
-    }
-    #expect(receiving[1] <= receiving[0] + 2, "\(run.output)")
+    return (counts[0], counts[1], counts[2])
   }
 
   /// The library that counts, compiled from what the benchmarks are linked with.
