@@ -83,9 +83,12 @@ public struct WorkerInvocationDecoder: DistributedTargetInvocationDecoder {
 public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sendable {
   public typealias SerializationRequirement = any Codable
 
-  /// Where the frame is left.
+  /// Where the frame is left: the same for all calls of a worker, which come one after the other.
   final class Reply: @unchecked Sendable {
     // Sendable: written by the call, and read when the call has ended.
+    private(set) var call: UInt64 = 0
+    /// When the call began, by ``MonotonicTime``.
+    private(set) var began: Int64 = 0
     var frame: [UInt8] = []
     /// To be passed before the frame is sent.
     var passed: PassedDescriptors?
@@ -95,10 +98,22 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
 
     init(_ memory: ResultMemory) { self.memory = memory }
 
+    func begin(_ call: UInt64, at time: Int64) {
+      self.call = call
+      began = time
+      passed = nil
+      isLent = false
+    }
+
+    func takeFrame() -> [UInt8] {
+      defer { frame = [] }
+      return frame
+    }
+
     /// Makes a large array of numbers the result.
     ///
     /// - Returns: whether it is one.
-    func lendResult<Value>(_ call: UInt64, _ value: Value) -> Bool {
+    func lendResult<Value>(_ value: Value) -> Bool {
       guard let byteCount = memory.place(value) else { return false }
       frame = Frame.lentResult(call, byteCount: byteCount)
       isLent = true
@@ -106,11 +121,9 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
     }
 
     /// - Parameter content: writes what stands behind the head.
-    func setResult(
-      _ call: UInt64, capacity: Int = 64, _ content: (inout [UInt8], PassedDescriptors) throws -> Void
-    ) rethrows {
+    func setResult(_ content: (inout [UInt8], PassedDescriptors) throws -> Void) rethrows {
       let descriptors = PassedDescriptors()
-      var result = Frame.begin(.result, call, capacity: capacity)
+      var result = Frame.begin(.result, call)
       try content(&result, descriptors)
       if descriptors.count > 0 {
         Frame.share(&result, descriptors.count)
@@ -119,7 +132,14 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
       frame = result
     }
 
-    func setFailure(_ call: UInt64, _ error: any Error) {
+    /// Makes one of the ``Numbers`` the result.
+    func setNumber<Number>(_ number: Number) {
+      var result = Frame.begin(.result, call, capacity: MemoryLayout<Number>.size)
+      Numbers.append(number, to: &result)
+      frame = result
+    }
+
+    func setFailure(_ error: any Error) {
       frame = Frame.begin(.error, call)
       WireError.append(error, to: &frame)
       passed = nil
@@ -127,18 +147,17 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
     }
   }
 
-  let call: UInt64
   let reply: Reply
 
   public func onReturn<Success: Codable>(value: Success) async throws {
-    if reply.lendResult(call, value) { return }
-    try reply.setResult(call) { try CBOREncoder($1).encode(value, into: &$0) }
+    if reply.lendResult(value) { return }
+    try reply.setResult { try CBOREncoder($1).encode(value, into: &$0) }
   }
 
-  public func onReturnVoid() async throws { reply.frame = Frame.begin(.result, call) }
+  public func onReturnVoid() async throws { reply.frame = Frame.begin(.result, reply.call) }
 
   public func onThrow<Err: Error>(error: Err) async throws {
-    reply.setFailure(call, error)
+    reply.setFailure(error)
   }
 }
 

@@ -65,8 +65,7 @@ public final class WorkerSystem: DistributedActorSystem, Sendable {
   ) async throws -> CallReply {
     guard let caller else { throw WorkerCallError("this actor is not in a pool: calls go to those that a pool gives") }
     return try await CallTrace.withCallerSpan(target.identifier) {
-      let frame = invocation.takeFrame(target.identifier)
-      return try await caller.call(id.target, name: target.identifier, frame)
+      try await caller.call(id.target, name: target.identifier, invocation.takeFrame(target.identifier))
     }
   }
 }
@@ -76,6 +75,6 @@ protocol WorkerCaller: AnyObject, Sendable {
   /// - Parameter frame: the call, with an id that is still to be written.
   /// - Throws: what the call threw, or why it was not answered.
   nonisolated(nonsending) func call(
-    _ target: WorkerSystem.ActorID.Target, name: String, _ frame: CallFrame
+    _ target: WorkerSystem.ActorID.Target, name: String, _ frame: consuming CallFrame
   ) async throws -> CallReply
 }

@@ -7,46 +7,38 @@ struct ChunkResults<Output: Codable & Sendable> {
   private(set) var failures: [(index: Int, error: any Error)]
   /// How long the worker took for it; 0 where it does not say.
   private var nanoseconds: Int64 = 0
-  /// In the worker: when it began.
-  private var began: Int64?
 
   init(_ outputs: [Output], _ failures: [(index: Int, error: any Error)]) {
     self.outputs = outputs
     self.failures = failures
   }
 
-  /// Those of a call that a worker has begun at a time of ``MonotonicTime``.
-  init(_ outputs: [Output], _ failures: [(index: Int, error: any Error)], began: Int64) {
-    self.init(outputs, failures)
-    self.began = began
-  }
-
   /// How long the chunk took, of the time from its call to its reply: without the wait for a free worker, where the worker
   /// says so.
   func duration(ofAtMost most: Int64) -> Int64 { nanoseconds > 0 ? min(nanoseconds, most) : most }
 
-  /// Writes it as the answer to a call.
-  consuming func reply(to call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
+  /// Writes it as the answer to a call, in its worker.
+  consuming func write(to reply: WorkerResultHandler.Reply) throws {
     do {
-      try write(call, reply)
+      try writeAll(to: reply)
     } catch {
       failWhatDoesNotEncode()
-      try write(call, reply)
+      try writeAll(to: reply)
     }
   }
 
-  private func write(_ call: UInt64, _ reply: WorkerResultHandler.Reply) throws {
+  private func writeAll(to reply: WorkerResultHandler.Reply) throws {
     if Numbers.include(Output.self) {
-      var frame = Frame.begin(.result, call, capacity: 32 + outputs.count * MemoryLayout<Output>.stride)
+      var frame = Frame.begin(.result, reply.call, capacity: 32 + outputs.count * MemoryLayout<Output>.stride)
       appendHead(to: &frame)
       Numbers.append(outputs, to: &frame)
-      writeDuration(to: &frame)
+      writeDuration(since: reply.began, to: &frame)
       reply.frame = frame
-    } else if outputs.count != 1 || !failures.isEmpty || !reply.lendResult(call, outputs[0]) {
-      try reply.setResult(call) { frame, passed in
+    } else if outputs.count != 1 || !failures.isEmpty || !reply.lendResult(outputs[0]) {
+      try reply.setResult { frame, passed in
         appendHead(to: &frame)
         try CBOREncoder(passed).encode(outputs, into: &frame)
-        writeDuration(to: &frame)
+        writeDuration(since: reply.began, to: &frame)
       }
     }
   }
@@ -61,8 +53,7 @@ struct ChunkResults<Output: Codable & Sendable> {
   }
 
   /// Encoding is a part of it, which may be the larger one.
-  private func writeDuration(to frame: inout [UInt8]) {
-    guard let began else { return }
+  private func writeDuration(since began: Int64, to frame: inout [UInt8]) {
     let nanoseconds = UInt64(max(1, MonotonicTime.now - began))
     frame.withUnsafeMutableBytes {
       $0.storeBytes(of: nanoseconds.littleEndian, toByteOffset: Frame.headSize, as: UInt64.self)
@@ -100,6 +91,14 @@ struct ChunkResults<Output: Codable & Sendable> {
       guard count == 1 else { throw FrameReader.Malformed() }
       self.init([try reply.lentArray(Output.self)], [])
     }
+  }
+
+  /// The one output of a chunk of one element.
+  ///
+  /// - Throws: its failure, where it has failed.
+  func onlyOutput() throws -> Output {
+    guard let output = outputs.first else { throw failures.first?.error ?? FrameReader.Malformed() }
+    return output
   }
 
   private init(inFrameOf reply: CallReply, _ count: Int) throws {

@@ -25,22 +25,24 @@ enum FunctionFrame {
       begin(name, descriptors: passed.count, capacity: arguments.count), arguments, large, passed)
   }
 
-  /// A call for one element.
-  static func make<Function: WorkerFunction>(
-    _: Function.Type, _ name: TypeNames.Name, one input: Function.Input
-  ) throws -> CallFrame {
-    guard Numbers.include(Function.Input.self) else { return try make(Function.self, name, [input]) }
-    var frame = begin(name, descriptors: 0, capacity: MemoryLayout<Function.Input>.stride)
+  /// A call for one number, which gives one.
+  static func make<Input>(_ name: TypeNames.Name, number input: Input) -> CallFrame {
+    var frame = begin(name.elementHead, capacity: MemoryLayout<Input>.size)
     Numbers.append(input, to: &frame)
     return CallFrame(frame)
   }
 
   private static func begin(_ name: TypeNames.Name, descriptors: Int, capacity: Int) -> [UInt8] {
-    var frame: [UInt8] = []
-    frame.reserveCapacity(name.functionHead.count + 8 + capacity)
-    frame += name.functionHead
-    CallTrace.append(to: &frame)
+    var frame = begin(name.functionHead, capacity: 8 + capacity)
     frame.append(littleEndian: UInt64(descriptors))
+    return frame
+  }
+
+  private static func begin(_ head: [UInt8], capacity: Int) -> [UInt8] {
+    var frame = [UInt8](unsafeUninitializedCapacity: head.count + capacity) { room, count in
+      count = room.initialize(fromContentsOf: head)
+    }
+    CallTrace.append(to: &frame)
     return frame
   }
 }

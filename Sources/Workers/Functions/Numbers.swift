@@ -10,6 +10,11 @@ enum Numbers {
       || type == UInt16.self || type == Int8.self
   }
 
+  /// Whether a function is of numbers alone.
+  static func include<Function: WorkerFunction>(bothOf _: Function.Type) -> Bool {
+    include(Function.Input.self) && include(Function.Output.self)
+  }
+
   static func append<Element>(_ elements: ArraySlice<Element>, to frame: inout [UInt8]) {
     elements.withUnsafeBytes { frame.append(contentsOf: $0) }
   }

@@ -42,10 +42,10 @@ public struct CallOptions: Sendable {
     return try await Self.$current.withValue(self) { try await body() }
   }
 
-  func request(_ target: CallTarget) -> CallRequest {
+  func request(_ target: CallTarget, _ taskPriority: CallPriority) -> CallRequest {
     var request = CallRequest()
     request.target = target
-    request.priority = CallPriority(rawValue: priorityValue ?? Task.currentPriority.rawValue)
+    request.priority = priorityValue.map { CallPriority(rawValue: $0) } ?? taskPriority
     request.isRepeatable = isRepeatable
     request.deadline = deadline
     return request

@@ -15,8 +15,6 @@ final class PendingCall: Sendable {
     /// large that is.
     var resume: (@Sendable (Answer) -> Void)?
     var reply: CallReply?
-    var attempt = 0
-    var worker: WorkerID?
   }
 
   let id: CallID
@@ -25,6 +23,10 @@ final class PendingCall: Sendable {
   let frame: CallFrame
   let onReport: (@Sendable ([UInt8]) -> Void)?
   private let state = Mutex(State())
+  private let isAnswered = Atomic(false)
+  // Relaxed: for errors, which are made of them after the worker's end.
+  private let lastAttempt = Atomic(0)
+  private let lastWorker = Atomic(-1)
   #if Metrics
     let submitted = ContinuousClock.now
     /// When it was sent to its worker.
@@ -47,12 +49,16 @@ final class PendingCall: Sendable {
     self.onReport = onReport
   }
 
-  var attempt: Int { state.withLock { $0.attempt } }
+  var attempt: Int { lastAttempt.load(ordering: .relaxed) }
   /// Where it was sent last.
-  var worker: WorkerID? { state.withLock { $0.worker } }
+  var worker: WorkerID? {
+    let worker = lastWorker.load(ordering: .relaxed)
+    return worker < 0 ? nil : WorkerID(rawValue: worker)
+  }
 
   func noteSending(_ attempt: Int, to worker: WorkerID) {
-    state.withLock { ($0.attempt, $0.worker) = (attempt, worker) }
+    lastAttempt.store(attempt, ordering: .relaxed)
+    lastWorker.store(worker.rawValue, ordering: .relaxed)
     #if Metrics
       times.withLock { $0 = .now }
     #endif
@@ -75,16 +81,18 @@ final class PendingCall: Sendable {
   }
 
   private func complete(_ answer: (inout State) -> Answer) {
-    let (resume, answer) = state.withLock { state in
+    let waiting = state.withLock { state -> (resume: @Sendable (Answer) -> Void, answer: Answer)? in
       let answer = state.answer ?? answer(&state)
       state.answer = answer
-      return (state.resume.take(), answer)
+      isAnswered.store(true, ordering: .relaxed)
+      return state.resume.take().map { ($0, answer) }
     }
-    resume?(answer)
+    if let waiting { waiting.resume(waiting.answer) }
   }
 
   /// Whether there is no answer yet.
-  var isPending: Bool { state.withLock { if case nil = $0.answer { true } else { false } } }
+  // Relaxed: the answer itself is taken with the lock held.
+  var isPending: Bool { !isAnswered.load(ordering: .relaxed) }
 
   /// The answer, if it is there.
   var answer: Answer? { state.withLock { $0.answer } }

@@ -6,22 +6,24 @@ import SystemPackage
 
 /// What the machine's decisions mean.
 extension PoolCore {
-  /// - Parameter toRead: takes a worker that a call was sent to and that nobody reads.
-  func carryOut(_ action: PoolAction, _ toRead: inout [PooledWorker]) {
+  /// One that is not of a call, or of one of which the other end is gone.
+  func carryOut(_ action: PoolAction) {
     switch action {
     case .startForkServer: startForkServer()
     case .closeForkServer: state.withLock { $0.forkServer }?.end()
     case .killForkServer: state.withLock { $0.forkServer }?.killItself()
     case .startWorker(let id): state.withLock { $0.starts.append(id) }
     case .forget(let id): forget(id)
-    case .send(let call, let worker, let attempt): send(call, to: worker, attempt, &toRead)
+    case .send(let call, let worker, _):
+      // The worker's end is on the way to the machine.
+      if state.withLock({ $0.calls[call] }) != nil { feed(.notBegun(worker, call)) }
     case .cancelInWorker(let worker, let call): self.worker(worker)?.cancel(call)
     case .askToExit(let id): askToExit(id)
     case .terminate(let id): self.worker(id)?.signal(SIGTERM)
     case .kill(let id): killWorker(id)
     case .startTimer(let timer, let delay): timers?.start(timer, after: delay)
     case .cancelTimer(let timer): timers?.cancel(timer)
-    case .answer(let call, let outcome): answer(call, outcome)
+    case .answer: break
     case .fail: tell(.failed(cause: state.withLock { $0.failureCause ?? $0.lastCause }))
     case .end: end()
     }
@@ -149,21 +151,18 @@ extension PoolCore {
     state.withLock { $0.freeSlots.append(worker.slot) }
   }
 
-  private func send(_ id: CallID, to workerID: WorkerID, _ attempt: Int, _ toRead: inout [PooledWorker]) {
-    let (call, worker) = state.withLock { ($0.calls[id], $0.workers[workerID]) }
-    guard let call else { return }
-    // Its end is on the way to the machine.
-    guard let worker else { return feed(.notBegun(workerID, id)) }
+  /// - Parameter toRead: takes the worker where nobody reads it.
+  func send(_ call: PendingCall, to worker: PooledWorker, _ attempt: Int, _ toRead: inout UnreadWorkers) {
     let isRead = worker.state.withLock { worker in
       worker.call = call
       return worker.isRead
     }
     if !isRead, !isQuiet(worker) {
       worker.state.withLock { ($0.call, $0.isRead) = (nil, true) }
-      feed(.notBegun(workerID, id))
+      feed(.notBegun(worker.id, call.id))
       return endReading(worker, isViolation: true)
     }
-    call.noteSending(attempt, to: workerID)
+    call.noteSending(attempt, to: worker.id)
     sampleSoon()
     if call.frame.isLarge {
       // Copying takes its time, for which no other call is to wait.
@@ -177,12 +176,17 @@ extension PoolCore {
   private func give(_ call: PendingCall, to worker: PooledWorker) {
     let id = call.id
     do {
-      let bytes = try call.frame.bytes(placing: arena)
+      let bytes = call.frame.isLarge ? try call.frame.bytes(placing: arena) : call.frame.bytes
       guard bytes.count <= configuration.maximumMessageSize else {
         throw WorkerCallError.tooLarge("the call", bytes.count, limit: configuration.maximumMessageSize)
       }
-      worker.lend(call.frame, to: id)
-      worker.send(bytes) { self.notSent(call, to: worker) }
+      if call.frame.hasMemory { worker.lend(call.frame, to: id) }
+      do {
+        if try worker.channel.trySendAtOnce(bytes) { return }
+      } catch {
+        return notSent(call, to: worker)
+      }
+      worker.sendInTask(bytes) { self.notSent(call, to: worker) }
     } catch {
       // It did not encode, which is for its caller to know. The worker is as free as if it had answered.
       worker.state.withLock { if $0.call === call { $0.call = nil } }
@@ -196,8 +200,7 @@ extension PoolCore {
     feed(.notBegun(worker.id, call.id))
   }
 
-  private func answer(_ id: CallID, _ outcome: CallOutcome) {
-    guard let call = state.withLock({ $0.calls.removeValue(forKey: id) }) else { return }
+  func answer(_ call: PendingCall, _ outcome: CallOutcome) {
     if call.isMeasured { observer.answered(call, isSuccess: outcome == .reply) }
     switch outcome {
     case .reply: call.completeWithReply()

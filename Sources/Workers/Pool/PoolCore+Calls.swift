@@ -11,20 +11,20 @@ extension PoolCore: WorkerCaller {
   private static let leastPatience = Duration.milliseconds(500)
 
   nonisolated(nonsending) func call(
-    _ target: WorkerSystem.ActorID.Target, name: String, _ frame: CallFrame
+    _ target: WorkerSystem.ActorID.Target, name: String, _ frame: consuming CallFrame
   ) async throws -> CallReply {
     let options = CallOptions.current
     switch target {
-    case .any: return try await call(.any, name: name, frame, options)
-    case .held(let lease): return try await call(.lease(LeaseID(rawValue: lease)), name: name, frame, options)
+    case .any: return try await call(.any, name: name, consume frame, options)
+    case .held(let lease): return try await call(.lease(LeaseID(rawValue: lease)), name: name, consume frame, options)
     case .local: throw WorkerCallError("this actor is in no pool")
     }
   }
 
   nonisolated(nonsending) func call(
-    _ target: CallTarget, name: String, _ frame: CallFrame, _ options: CallOptions
+    _ target: CallTarget, name: String, _ frame: consuming CallFrame, _ options: CallOptions
   ) async throws -> CallReply {
-    let answer = await answer(name: name, frame, options) { .submit($0, options.request(target)) }
+    let answer = await answer(name: name, consume frame, options) { .submit($0, options.request(target, $1)) }
     switch answer {
     case .failure(let error): throw error
     case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
@@ -34,39 +34,43 @@ extension PoolCore: WorkerCaller {
 
   /// Computes elements of a function in the next free worker.
   nonisolated(nonsending) func answer(
-    _ name: String, _ frame: CallFrame, _ options: CallOptions
+    _ name: String, _ frame: consuming CallFrame, _ options: CallOptions
   ) async -> PendingCall.Answer {
-    await answer(name: name, frame, options) { .submit($0, options.request(.any)) }
+    await answer(name: name, consume frame, options) { .submit($0, options.request(.any, $1)) }
   }
 
   /// Holds a worker.
   nonisolated(nonsending) func hold(_ options: CallOptions) async throws -> LeaseID {
-    let priority = options.request(.any).priority
     var id = CallID(rawValue: 0)
-    let answer = await answer(name: "withWorker", CallFrame([]), options) { call in
+    let answer = await answer(name: "withWorker", CallFrame([]), options) { call, taskPriority in
       id = call
-      return .hold(call, priority)
+      return .hold(call, options.request(.any, taskPriority).priority)
     }
     if case .failure(let error) = answer { throw error }
     return id
   }
 
   private nonisolated(nonsending) func answer(
-    name: String, _ frame: CallFrame, _ options: CallOptions, _ event: (CallID) -> PoolEvent
+    name: String, _ frame: consuming CallFrame, _ options: CallOptions,
+    _ event: (CallID, _ taskPriority: CallPriority) -> PoolEvent
   ) async -> PendingCall.Answer {
-    if Task.isCancelled { return .failure(CancellationError()) }
+    let (isCancelled, priority) = withUnsafeCurrentTask { task in
+      (task?.isCancelled ?? false, CallPriority(rawValue: (task?.priority ?? .medium).rawValue))
+    }
+    if isCancelled { return .failure(CancellationError()) }
     let count = frame.bytes.count
     guard count <= configuration.maximumMessageSize else {
       return .failure(WorkerCallError.tooLarge("the call", count, limit: configuration.maximumMessageSize))
     }
     let id = CallID(rawValue: lastCall.wrappingAdd(1, ordering: .relaxed).newValue)
     let call = PendingCall(
-      id, name: name, deadline: options.deadline, frame: frame, onReport: options.onReport)
+      id, name: name, deadline: options.deadline, frame: consume frame, onReport: options.onReport)
+    var toRead = feedAndCarryOut(event(id, priority)) { $0.calls[id] = call }
+    // What can be done while the worker computes comes after the sending.
     let start = MonotonicTime.now
     let patience = look.nanoseconds
-    let toRead = feedAndCarryOut(event(id)) { $0.calls[id] = call }
     var hasLooked = false
-    for worker in toRead {
+    toRead.takeAll { worker in
       if lookForReply(worker, to: call, until: start + patience) { hasLooked = true }
     }
     let seen = call.answer
@@ -216,7 +220,7 @@ extension PoolCore: WorkerCaller {
       lease.keep()
       return worker.state.withLock { $0.knownBlocks.remove(number) } != nil
     case .result, .error, .sharedResult, .lentResult: return takeReply(kind, to: id, frame, from: worker)
-    case .call, .function: return false
+    case .call, .function, .element: return false
     }
   }
 

@@ -101,37 +101,60 @@ final class PoolCore: Sendable {
   ///
   /// - Parameter prepare: changes what the event refers to, under the same lock.
   /// - Returns: the workers that a call was sent to and nobody reads; the caller sees to that.
-  func feedAndCarryOut(_ event: PoolEvent, _ prepare: (inout State) -> Void = { _ in }) -> [PooledWorker] {
+  func feedAndCarryOut(_ event: PoolEvent, _ prepare: (inout State) -> Void = { _ in }) -> UnreadWorkers {
     var next = state.withLock { state -> Step in
       prepare(&state)
       state.machine.receive(event, into: &state.actions)
       if state.machine.hasFailed, state.failureCause == nil { state.failureCause = state.lastCause }
       return state.isCarryingOut ? .nothing : state.nextStep()
     }
-    var toRead: [PooledWorker] = []
-    while case .carryOut(let action) = next {
-      carryOut(action, &toRead)
+    var toRead = UnreadWorkers()
+    while true {
+      switch next {
+      case .send(let call, let worker, let attempt): send(call, to: worker, attempt, &toRead)
+      case .answer(let call, let outcome): answer(call, outcome)
+      case .carryOut(let action): carryOut(action)
+      case .start(let worker):
+        // What was to be read is, though the start takes its time.
+        toRead.takeAll(startReading)
+        startWorker(worker)
+        next = state.withLock { $0.isCarryingOut ? .nothing : $0.nextStart() }
+        continue
+      case .nothing: return toRead
+      }
       next = state.withLock { $0.nextStep() }
     }
-    while case .start(let worker) = next {
-      // What was to be read is, though the starts take their time.
-      for idle in toRead { startReading(idle) }
-      toRead = []
-      startWorker(worker)
-      next = state.withLock { $0.isCarryingOut ? .nothing : $0.nextStart() }
-    }
-    return toRead
   }
 
   func feed(_ event: PoolEvent, _ prepare: (inout State) -> Void = { _ in }) {
-    for worker in feedAndCarryOut(event, prepare) { startReading(worker) }
+    var toRead = feedAndCarryOut(event, prepare)
+    toRead.takeAll(startReading)
   }
 
   func worker(_ id: WorkerID) -> PooledWorker? { state.withLock { $0.workers[id] } }
 }
 
+/// Workers that a call was sent to and that nobody reads. It is one, mostly, for which nothing is allocated.
+struct UnreadWorkers {
+  private var first: PooledWorker?
+  private var others: [PooledWorker] = []
+
+  mutating func append(_ worker: PooledWorker) {
+    if first == nil { first = worker } else { others.append(worker) }
+  }
+
+  mutating func takeAll(_ body: (PooledWorker) -> Void) {
+    if let first = first.take() { body(first) }
+    if others.isEmpty { return }
+    for worker in others { body(worker) }
+    others = []
+  }
+}
+
 /// What a thread that drives the machine does next.
 private enum Step {
+  case send(PendingCall, to: PooledWorker, attempt: Int)
+  case answer(PendingCall, CallOutcome)
   case carryOut(PoolAction)
   case start(WorkerID)
   case nothing
@@ -143,11 +166,23 @@ extension PoolCore.State {
     isCarryingOut = next < actions.count
     if isCarryingOut {
       next += 1
-      return .carryOut(actions[next - 1])
+      return step(for: actions[next - 1])
     }
     actions.removeAll(keepingCapacity: true)
     next = 0
     return nextStart()
+  }
+
+  /// What each call needs is looked up here, where the lock is held anyway.
+  private mutating func step(for action: PoolAction) -> Step {
+    switch action {
+    case .send(let id, let worker, let attempt):
+      if let call = calls[id], let worker = workers[worker] { return .send(call, to: worker, attempt: attempt) }
+    case .answer(let id, let outcome):
+      if let call = calls.removeValue(forKey: id) { return .answer(call, outcome) }
+    default: break
+    }
+    return .carryOut(action)
   }
 
   fileprivate mutating func nextStart() -> Step {

@@ -9,8 +9,8 @@ struct CallID: RawRepresentable, Hashable, Comparable, Sendable {
   func _rawHashValue(seed: Int) -> Int { CountedID.hash(rawValue, seed) }
 }
 
-/// The hash of numbers that are given out one after the other.
-private enum CountedID {
+/// The hash of numbers that nobody chooses: those given out one after the other, addresses.
+enum CountedID {
   static func hash(_ number: Int, _ seed: Int) -> Int {
     // Fibonacci hashing: the golden ratio spreads what is counted over the upper bits.
     let spread = UInt(bitPattern: number ^ seed) &* 0x9e37_79b9_7f4a_7c15

@@ -98,7 +98,7 @@ final class PooledWorker: Sendable {
 
   /// Gives the worker, before a call is sent, the memory in which the call's arguments lie. It waits for that.
   func lend(_ frame: CallFrame, to call: CallID) {
-    if frame.isLarge { lend(frame.leases) }
+    lend(frame.leases)
     guard let passed = frame.passed else { return }
     for descriptor in passed.fileDescriptors {
       memory.send(.descriptor(UInt64(call.rawValue)), descriptor, of: passed)
@@ -158,15 +158,10 @@ final class PooledWorker: Sendable {
     try? process?.signal(signal)
   }
 
-  /// Sends a frame: at once if it is short and there is room, from a task of its own otherwise.
+  /// Sends a frame from a task of its own.
   ///
   /// - Parameter onFailure: called when the worker is gone, and has not got all of it.
-  func send(_ frame: [UInt8], onFailure: @escaping @Sendable () -> Void) {
-    do {
-      if try channel.trySendAtOnce(frame) { return }
-    } catch {
-      return onFailure()
-    }
+  func sendInTask(_ frame: [UInt8], onFailure: @escaping @Sendable () -> Void) {
     let channel = channel
     Task.detached {
       do {

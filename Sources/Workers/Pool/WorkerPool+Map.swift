@@ -84,8 +84,12 @@ extension WorkerPool {
     }
     let name = try TypeNames.name(of: function)
     return try await CallTrace.withCallerSpan(name.display) {
-      let frame = try FunctionFrame.make(function, name, one: input)
-      return try OneElement.output(of: try await core.call(.any, name: name.display, frame, options))
+      // What a chunk needs would cost a number as much as the rest of its call.
+      let isOfNumbers = Numbers.include(bothOf: function)
+      let reply = try await core.call(
+        .any, name: name.display,
+        isOfNumbers ? FunctionFrame.make(name, number: input) : try FunctionFrame.make(function, name, [input]), options)
+      return isOfNumbers ? try reply.number() : try ChunkResults(reply, count: 1).onlyOutput()
     }
   }
 }

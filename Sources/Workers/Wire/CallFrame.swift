@@ -24,14 +24,16 @@ struct CallFrame: Sendable {
   /// Whether copying its arguments takes a while.
   var isLarge: Bool { !large.isEmpty }
 
+  /// Whether there is memory that its worker needs for it.
+  var hasMemory: Bool { isLarge || passed != nil }
+
   /// What its large arrays have in the arena.
   var leases: [ArenaLease] { large.compactMap(\.lease) }
 
-  /// The bytes to send, once the large arrays are where the worker finds them.
+  /// The bytes to send of one that is large, once its arrays are where the worker finds them.
   ///
   /// - Throws: what an array's elements throw when they are encoded, where there is no memory for it.
   func bytes(placing arena: Arena?) throws -> [UInt8] {
-    if large.isEmpty { return bytes }
     var filled = bytes
     // From the end, as a place may become longer.
     for array in large.reversed() { try array.fill(&filled, from: argumentsStart, in: arena) }

@@ -39,6 +39,12 @@ final class CallReply: Sendable {
     return try reader().rest(Value.self, arrived)
   }
 
+  /// The one of the ``Numbers`` that stands behind a result's head.
+  func number<Number>() throws -> Number {
+    let reader = try reader()
+    return try Numbers.readOne(Number.self, reader.restBytes)
+  }
+
   /// The array that it is.
   func lentArray<Value>(_: Value.Type) throws -> Value {
     guard let lent, let type = Value.self as? any PlainArray.Type else { throw FrameReader.Malformed() }

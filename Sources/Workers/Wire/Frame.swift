@@ -8,6 +8,9 @@ enum Frame {
     case call = 1
     /// To the worker: elements for a ``WorkerFunction``. The rest is the type's name and an array of inputs.
     case function = 2
+    /// To the worker: one element for a ``WorkerFunction`` of numbers. The rest is the type's name and a number, and that of
+    /// the result a number.
+    case element = 3
 
     /// From the worker: it can be called.
     case ready = 16
@@ -25,6 +28,9 @@ enum Frame {
     case lentResult = 22
     /// From the worker, before a call's result: it has stored an argument that lies in this block of the arena.
     case kept = 20
+
+    /// To the worker.
+    var isCall: Bool { self == .call || self == .function || self == .element }
   }
 
   static let headSize = 9

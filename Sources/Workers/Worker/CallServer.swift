@@ -3,94 +3,103 @@ import Glibc
 import Interprocess
 
 /// Runs calls in a worker, one after the other.
-struct CallServer<Worker: WorkerActor>: Sendable {
+final class CallServer: Sendable {
   private let session: WorkerSession
-  private let actor: Worker
-  private let system: WorkerSystem
-  private var functions: [[UInt8]: FoundFunction] = [:]
-  /// What was called last: the same is called again, mostly.
-  private var last = Target()
+  private let reply: WorkerResultHandler.Reply
+  private let place: FoundFunction.Place
+  private let actorCall: @Sendable (_ name: String) -> FoundFunction.Body
 
-  private struct Target: Sendable {
-    var bytes: [UInt8] = []
-    var name = ""
-    var function: FoundFunction?
-  }
-
-  init(_ session: WorkerSession, _ actor: Worker, _ system: WorkerSystem) {
+  init<Worker: WorkerActor>(_ session: WorkerSession, _ actor: Worker, _ system: WorkerSystem) {
+    let reply = WorkerResultHandler.Reply(session.results)
     self.session = session
-    self.actor = actor
-    self.system = system
+    self.reply = reply
+    place = FoundFunction.Place(
+      arena: session.arena, memory: session.memory, mark: session.marks.element, reply: reply)
+    actorCall = { name in
+      CallTrace.inWorkerSpan(name) { reader in
+        var decoder = try WorkerInvocationDecoder(name, reader, session.arena) {
+          try session.memory.descriptors(of: reply.call, count: $0)
+        }
+        try await system.executeDistributedTarget(
+          on: actor, target: RemoteCallTarget(name), invocationDecoder: &decoder,
+          handler: WorkerResultHandler(reply: reply))
+      }
+    }
   }
 
   /// Serves calls until one is cancelled.
   ///
   /// - Returns: whether the pool has closed the channel.
-  nonisolated(nonsending) mutating func serve() async throws -> Bool {
+  func serve() async throws -> Bool {
+    var targets = Targets()
     while let frame = try session.nextFrame() {
-      guard let (kind, call) = Frame.head(of: frame), kind == .call || kind == .function else {
+      guard let (kind, call) = Frame.head(of: frame), kind.isCall else {
         exit(WorkerMain.ExitCode.protocolViolation)
       }
       var reader = FrameReader(frame)
-      noteTarget(frame, try reader.part(), isFunction: kind == .function)
-      if await run(call, isFunction: kind == .function, reader) { return false }
+      let name = try reader.part()
+      if !targets.last.isNamed(by: frame, name, kind) {
+        targets.take(Array(frame[name]), kind) { find($0, kind) }
+        session.name(targets.last.display)
+      }
+      begin(call)
+      let (body, rest) = (targets.last.body, reader)
+      await WorkerContext.$task.withValue(WorkerContext(call: call, current: session.current)) {
+        do {
+          try await body(rest)
+        } catch {
+          // What did not decode, or did not encode.
+          reply.setFailure(error)
+        }
+      }
+      if end(call) { return false }
     }
     return true
   }
 
-  /// Finds what is called, and says so on the status page.
-  private mutating func noteTarget(_ frame: [UInt8], _ range: Range<Int>, isFunction: Bool) {
-    if last.bytes.span.bytes.isEqual(to: frame.span.bytes.extracting(range)), (last.function != nil) == isFunction {
-      return
-    }
-    last = Target()
-    last.bytes = Array(frame[range])
-    last.name = String(decoding: last.bytes, as: UTF8.self)
-    if isFunction {
-      last.function = functions[last.bytes] ?? FoundFunction(named: last.name)
-      functions[last.bytes] = last.function
-    }
-    session.name(isFunction ? last.function?.name ?? last.name : RemoteCallTarget(last.name).description)
+  private func find(_ name: String, _ kind: Frame.Kind) -> (display: String, body: FoundFunction.Body) {
+    if kind == .call { return (RemoteCallTarget(name).description, actorCall(name)) }
+    let function = FoundFunction(named: name, place)
+    return (function.name, kind == .element ? function.element : function.chunk)
   }
 
-  /// Runs a call, and answers with what it gave.
-  ///
-  /// - Returns: whether it was cancelled.
-  private nonisolated(nonsending) func run(_ call: UInt64, isFunction: Bool, _ reader: FrameReader) async -> Bool {
+  private func begin(_ call: UInt64) {
     let now = MonotonicTime.now
     session.marks.begin(call, at: now)
     session.slot.set(.began, UInt64(now))
     session.slot.set(.call, call)
     session.slot.set(.state, StatusPage.State.busy.rawValue)
-    let reply = WorkerResultHandler.Reply(session.results)
-    let context = WorkerContext(call: call, send: session.send, current: session.current)
+    reply.begin(call, at: now)
     session.current.set(call)
     session.begin(call)
-    await WorkerContext.$task.withValue(context) {
-      await isFunction ? compute(call, began: now, reader, reply) : answer(call, reader, reply)
-    }
+  }
+
+  /// Answers a call with what it gave.
+  ///
+  /// - Returns: whether it was cancelled.
+  private func end(_ call: UInt64) -> Bool {
     let isCancelled = session.end(call)
     session.current.set(nil)
-    refuseIfTooLarge(reply, call)
-    passMemory(of: reply, call)
+    refuseIfTooLarge()
+    passMemory(call)
     session.slot.increment(.callsDone)
     session.slot.set(.state, StatusPage.State.idle.rawValue)
     do {
-      try send(reply, call)
+      try sendReply()
     } catch {
       session.leave(error)
     }
     return isCancelled
   }
 
-  private func send(_ reply: WorkerResultHandler.Reply, _ call: UInt64) throws {
+  private func sendReply() throws {
     for block in session.arena.endCall() { try session.channel.send(Frame.begin(.kept, block)) }
     session.memory.endCall()
-    try session.channel.send(reply.frame)
+    try session.channel.send(reply.takeFrame())
   }
 
   /// Passes the descriptors that a result needs. Where that is not possible, the reply says so.
-  private func passMemory(of reply: WorkerResultHandler.Reply, _ call: UInt64) {
+  private func passMemory(_ call: UInt64) {
     do {
       if reply.isLent { try session.results.pass(call) }
       guard let passed = reply.passed else { return }
@@ -99,48 +108,44 @@ struct CallServer<Worker: WorkerActor>: Sendable {
       }
       try session.memory.pass(passed, call: call)
     } catch {
-      reply.setFailure(call, error)
+      reply.setFailure(error)
     }
   }
 
-  private func refuseIfTooLarge(_ reply: WorkerResultHandler.Reply, _ call: UInt64) {
+  private func refuseIfTooLarge() {
     let (count, limit) = (reply.frame.count, session.setup.maximumMessageSize)
-    guard count > limit else { return }
-    reply.setFailure(call, WorkerCallError.tooLarge("the result", count, limit: limit))
+    if count > limit { reply.setFailure(WorkerCallError.tooLarge("the result", count, limit: limit)) }
   }
+}
 
-  private nonisolated(nonsending) func answer(
-    _ call: UInt64, _ reader: FrameReader, _ reply: WorkerResultHandler.Reply
-  ) async {
-    let handler = WorkerResultHandler(call: call, reply: reply)
-    var reader = reader
-    do {
-      try await CallTrace.withWorkerSpan(&reader, last.name) { reader in
-        var decoder = try WorkerInvocationDecoder(last.name, reader, session.arena) {
-          try session.memory.descriptors(of: call, count: $0)
-        }
-        try await system.executeDistributedTarget(
-          on: actor, target: RemoteCallTarget(last.name), invocationDecoder: &decoder, handler: handler)
-      }
-    } catch {
-      // What did not decode, or did not encode.
-      reply.setFailure(call, error)
+/// What has been called: to find one by its name takes longer than many a call does.
+private struct Targets {
+  struct Target {
+    var kind = Frame.Kind.call
+    var name: [UInt8] = []
+    /// For people.
+    var display = ""
+    var body: FoundFunction.Body = { _ in }
+
+    func isNamed(by frame: [UInt8], _ range: Range<Int>, _ kind: Frame.Kind) -> Bool {
+      kind == self.kind && name.span.bytes.isEqual(to: frame.span.bytes.extracting(range))
     }
   }
 
-  private nonisolated(nonsending) func compute(
-    _ call: UInt64, began: Int64, _ reader: FrameReader, _ reply: WorkerResultHandler.Reply
-  ) async {
-    var reader = reader
-    do {
-      guard let function = last.function else {
-        throw WorkerCallError("there is no WorkerFunction \(last.name) in this program")
-      }
-      let place = FoundFunction.Place(
-        call: call, began: began, arena: session.arena, memory: session.memory, mark: session.marks.element)
-      try await CallTrace.withWorkerSpan(&reader, last.name) { try await function.run($0, place, reply) }
-    } catch {
-      reply.setFailure(call, error)
+  /// The same is called again, mostly.
+  private(set) var last = Target()
+  private var known: [Frame.Kind: [[UInt8]: Target]] = [:]
+
+  /// Makes one the last, which is found by its name where it is new.
+  mutating func take(
+    _ name: [UInt8], _ kind: Frame.Kind, _ find: (String) -> (display: String, body: FoundFunction.Body)
+  ) {
+    if let target = known[kind]?[name] {
+      last = target
+    } else {
+      let found = find(String(decoding: name, as: UTF8.self))
+      last = Target(kind: kind, name: name, display: found.display, body: found.body)
+      known[kind, default: [:]][name] = last
     }
   }
 }

@@ -9,14 +9,18 @@ public struct WorkerContext: Sendable {
   @TaskLocal static var task: WorkerContext?
 
   package let call: UInt64
-  /// Package: tests have workers send what no worker sends.
-  package let send: @Sendable ([UInt8]) throws -> Void
   let current: CurrentCall
+
+  /// Package: tests have workers send what no worker sends.
+  package func send(_ frame: [UInt8]) throws { try current.send(frame) }
 
   /// The call that a worker has, as long as it may report.
   final class CurrentCall: Sendable {
     /// Held while a report is sent: none comes after its call's reply.
     private let call = Mutex<UInt64?>(nil)
+    let send: @Sendable ([UInt8]) throws -> Void
+
+    init(send: @escaping @Sendable ([UInt8]) throws -> Void) { self.send = send }
 
     func set(_ new: UInt64?) { call.withLock { $0 = new } }
 

@@ -18,9 +18,7 @@ final class WorkerSession: Sendable {
   let marks: WorkerJournal.Marks
   let setup: WorkerSetup
   private let loop = LoopExecutor()
-  let current = WorkerContext.CurrentCall()
-  /// What a call's context sends by.
-  let send: @Sendable ([UInt8]) throws -> Void
+  let current: WorkerContext.CurrentCall
   private let running = Mutex(Running())
 
   private struct Running {
@@ -51,7 +49,7 @@ final class WorkerSession: Sendable {
     _ setup: WorkerSetup
   ) throws {
     self.channel = channel
-    send = { try channel.send($0) }
+    current = WorkerContext.CurrentCall { try channel.send($0) }
     self.slot = slot
     marks = journal.marks
     self.control = control
@@ -104,20 +102,18 @@ final class WorkerSession: Sendable {
     slot.set(.process, UInt64(getpid()))
     slot.set(.state, StatusPage.State.idle.rawValue)
     try channel.send(Frame.begin(.ready, 0))
-    var server = CallServer(self, actor, system)
-    while try serveInTask(&server) {}
+    let server = CallServer(self, actor, system)
+    while try serveInTask(server) {}
   }
 
   /// Serves calls in one task, on this thread, until one is cancelled: a task that was cancelled stays so.
   ///
   /// - Returns: whether there may be more calls.
-  private func serveInTask<Worker: WorkerActor>(_ server: inout CallServer<Worker>) throws -> Bool {
-    let end = ServingEnd<Worker>()
-    let task = Task(executorPreference: loop) { [loop, server] in
-      var server = server
+  private func serveInTask(_ server: CallServer) throws -> Bool {
+    let end = ServingEnd()
+    let task = Task(executorPreference: loop) { [loop] in
       do {
-        let isOver = try await server.serve()
-        end.set(.success((server, isOver)))
+        end.set(.success(try await server.serve()))
       } catch {
         end.set(.failure(error))
       }
@@ -125,9 +121,7 @@ final class WorkerSession: Sendable {
     }
     running.withLock { $0.task = task }
     loop.run { end.isSet }
-    let isOver: Bool
-    (server, isOver) = try end.get()
-    return !isOver
+    return try !end.get()
   }
 
   /// Names on the status page what is called.
@@ -202,14 +196,12 @@ final class WorkerSession: Sendable {
   }
 }
 
-/// What a task that serves calls came to: set by it, looked at by the thread that runs it.
-private final class ServingEnd<Worker: WorkerActor>: Sendable {
-  typealias Outcome = Result<(CallServer<Worker>, isOver: Bool), any Error>
-
+/// What a task that serves calls came to, whether calls are over: set by it, looked at by the thread that runs it.
+private final class ServingEnd: Sendable {
   private let isThere = Atomic(false)
-  private let outcome = Mutex<Outcome?>(nil)
+  private let outcome = Mutex<Result<Bool, any Error>?>(nil)
 
-  func set(_ new: sending Outcome) {
+  func set(_ new: sending Result<Bool, any Error>) {
     outcome.withLock { $0 = new }
     // Releasing and acquiring: what the task wrote is seen by whoever sees the flag.
     isThere.store(true, ordering: .releasing)
@@ -217,7 +209,7 @@ private final class ServingEnd<Worker: WorkerActor>: Sendable {
 
   var isSet: Bool { isThere.load(ordering: .acquiring) }
 
-  func get() throws -> (CallServer<Worker>, isOver: Bool) {
+  func get() throws -> Bool {
     guard let outcome = outcome.withLock({ $0 }) else { throw CancellationError() }
     return try outcome.get()
   }

@@ -112,13 +112,17 @@ struct FunctionTests {
       for number in numbers { frame.append(littleEndian: number) }
       return CallReply(frame: frame + rest)
     }
-    let one = try OneElement.output(of: reply([.max, 0, 12])) as Int
-    #expect(one == 12)
+    let number = try reply([12]).number() as Int
+    #expect(number == 12)
+    for bad in [reply([]), reply([1, 2]), reply([], rest: [1, 2, 3])] {
+      #expect(throws: (any Error).self) { try bad.number() as Int }
+    }
+    #expect(try ChunkResults<Int>(reply([.max, 0, 12]), count: 1).onlyOutput() == 12)
     for bad in [
       reply([]), reply([0]), reply([0, 0]), reply([0, 0], rest: [1, 2, 3]), reply([0, 0, 1, 2]), reply([0, .max]),
       reply([0, 1, .max]), reply([0, 2, 0, 0]),
     ] {
-      #expect(throws: (any Error).self) { try OneElement.output(of: bad) as Int }
+      #expect(throws: (any Error).self) { try ChunkResults<Int>(bad, count: 1).onlyOutput() }
     }
     let results = try ChunkResults<Int>(reply([.max, 0, 1, 2]), count: 2)
     #expect(results.duration(ofAtMost: 5000) == 5000)
