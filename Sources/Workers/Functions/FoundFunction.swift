@@ -15,7 +15,7 @@ struct FoundFunction: Sendable {
   }
 
   /// Answers a call whose frame is read as far as the target. What it throws is the call's answer, else.
-  typealias Body = @Sendable (FrameReader) async throws -> Void
+  typealias Body = nonisolated(nonsending) @Sendable (FrameReader) async throws -> Void
 
   /// In place of an element: none is being computed, since inputs are still being decoded, or results encoded.
   static let noElement = UInt64.max

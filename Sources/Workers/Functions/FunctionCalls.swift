@@ -124,7 +124,8 @@ final class FunctionCalls<Function: WorkerFunction>: Sendable {
         // It does not encode.
         return .lost(error, at: nil)
       }
-      return try Self.attempt(await core.answer(name.display, frame, options), inputs.count)
+      let call = core.begin(.any, name: name.display, frame, options)
+      return try Self.attempt(await core.answer(to: call), inputs.count)
     }
   }
 

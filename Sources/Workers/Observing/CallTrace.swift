@@ -32,8 +32,8 @@ enum CallTrace {
 
   /// What runs a call in the trace that its frame names, and reads that first.
   static func inWorkerSpan(
-    _ name: String, _ body: @escaping @Sendable (FrameReader) async throws -> Void
-  ) -> @Sendable (FrameReader) async throws -> Void {
+    _ name: String, _ body: nonisolated(nonsending) @escaping @Sendable (FrameReader) async throws -> Void
+  ) -> nonisolated(nonsending) @Sendable (FrameReader) async throws -> Void {
     #if Tracing
       return { reader in
         var reader = reader

@@ -7,6 +7,17 @@ final class PendingCall: Sendable {
     case reply(CallReply)
     case granted(WorkerID)
     case failure(any Error)
+
+    /// The reply, where it is a result.
+    ///
+    /// - Throws: the error that it is, or why there is none.
+    func reply() throws -> CallReply {
+      switch self {
+      case .reply(let reply): return try reply.result()
+      case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
+      case .failure(let error): throw error
+      }
+    }
   }
 
   private struct State {

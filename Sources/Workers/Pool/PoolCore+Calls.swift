@@ -13,83 +13,64 @@ extension PoolCore: WorkerCaller {
   nonisolated(nonsending) func call(
     _ target: WorkerSystem.ActorID.Target, name: String, _ frame: consuming CallFrame
   ) async throws -> CallReply {
-    let options = CallOptions.current
-    switch target {
-    case .any: return try await call(.any, name: name, consume frame, options)
-    case .held(let lease): return try await call(.lease(LeaseID(rawValue: lease)), name: name, consume frame, options)
-    case .local: throw WorkerCallError("this actor is in no pool")
-    }
-  }
-
-  nonisolated(nonsending) func call(
-    _ target: CallTarget, name: String, _ frame: consuming CallFrame, _ options: CallOptions
-  ) async throws -> CallReply {
-    let answer = await answer(name: name, consume frame, options) { .submit($0, options.request(target, $1)) }
-    switch answer {
-    case .failure(let error): throw error
-    case .granted: throw WorkerCallError("a call was answered as a request to hold a worker")
-    case .reply(let reply): return try reply.result()
-    }
-  }
-
-  /// Computes elements of a function in the next free worker.
-  nonisolated(nonsending) func answer(
-    _ name: String, _ frame: consuming CallFrame, _ options: CallOptions
-  ) async -> PendingCall.Answer {
-    await answer(name: name, consume frame, options) { .submit($0, options.request(.any, $1)) }
+    let target = try CallTarget(target)
+    let call = begin(target, name: name, consume frame, CallOptions.current)
+    return try await answer(to: call).reply()
   }
 
   /// Holds a worker.
   nonisolated(nonsending) func hold(_ options: CallOptions) async throws -> LeaseID {
-    var id = CallID(rawValue: 0)
-    let answer = await answer(name: "withWorker", CallFrame([]), options) { call, taskPriority in
-      id = call
-      return .hold(call, options.request(.any, taskPriority).priority)
+    let call = begin(name: "withWorker", CallFrame([]), options) { call, taskPriority in
+      .hold(call, options.request(.any, taskPriority).priority)
     }
-    if case .failure(let error) = answer { throw error }
-    return id
+    if case .failure(let error) = await answer(to: call) { throw error }
+    return call.id
   }
 
-  private nonisolated(nonsending) func answer(
+  /// Makes a call.
+  ///
+  /// - Returns: it, with the answer if that has come while this looked for it, for a moment.
+  func begin(_ target: CallTarget, name: String, _ frame: consuming CallFrame, _ options: CallOptions) -> PendingCall {
+    begin(name: name, consume frame, options) { .submit($0, options.request(target, $1)) }
+  }
+
+  private func begin(
     name: String, _ frame: consuming CallFrame, _ options: CallOptions,
     _ event: (CallID, _ taskPriority: CallPriority) -> PoolEvent
-  ) async -> PendingCall.Answer {
-    let (isCancelled, priority) = withUnsafeCurrentTask { task in
-      (task?.isCancelled ?? false, CallPriority(rawValue: (task?.priority ?? .medium).rawValue))
-    }
-    if isCancelled { return .failure(CancellationError()) }
+  ) -> PendingCall {
     let count = frame.bytes.count
-    guard count <= configuration.maximumMessageSize else {
-      return .failure(WorkerCallError.tooLarge("the call", count, limit: configuration.maximumMessageSize))
-    }
     let id = CallID(rawValue: lastCall.wrappingAdd(1, ordering: .relaxed).newValue)
     let call = PendingCall(
       id, name: name, deadline: options.deadline, frame: consume frame, onReport: options.onReport)
-    var toRead = feedAndCarryOut(event(id, priority)) { $0.calls[id] = call }
-    // What can be done while the worker computes comes after the sending.
-    let start = MonotonicTime.now
-    let patience = look.nanoseconds
-    var hasLooked = false
-    toRead.takeAll { worker in
-      if lookForReply(worker, to: call, until: start + patience) { hasLooked = true }
+    let (isCancelled, priority) = withUnsafeCurrentTask { task in
+      (task?.isCancelled ?? false, CallPriority(rawValue: (task?.priority ?? .medium).rawValue))
     }
-    let seen = call.answer
-    let answer =
-      if let seen { seen } else {
-        await withTaskCancellationHandler {
-          await call.value()
-        } onCancel: {
-          feed(.cancel(id))
-        }
-      }
-    if hasLooked { look.note(MonotonicTime.now - start, lookingFor: patience, wasSeen: seen != nil) }
-    return answer
+    if isCancelled {
+      call.complete(.failure(CancellationError()))
+    } else if count > configuration.maximumMessageSize {
+      call.complete(.failure(WorkerCallError.tooLarge("the call", count, limit: configuration.maximumMessageSize)))
+    } else {
+      var toRead = feedAndCarryOut(event(id, priority)) { $0.calls[id] = call }
+      toRead.takeAll { lookForReply($0, to: call) }
+    }
+    return call
+  }
+
+  /// Suspends until a call has been answered.
+  nonisolated(nonsending) func answer(to call: PendingCall) async -> PendingCall.Answer {
+    if let answer = call.answer { return answer }
+    return await withTaskCancellationHandler {
+      await call.value()
+    } onCancel: {
+      feed(.cancel(call.id))
+    }
   }
 
   /// Looks at a worker's channel for a moment, on the caller's own thread, and then leaves it to a task.
-  ///
-  /// - Returns: `false` when it was left to a task at once.
-  private func lookForReply(_ worker: PooledWorker, to call: PendingCall, until end: Int64) -> Bool {
+  private func lookForReply(_ worker: PooledWorker, to call: PendingCall) {
+    // The worker is at work already, so this costs no time.
+    let start = MonotonicTime.now
+    let patience = look.nanoseconds
     let isAlone = looking.wrappingAdd(1, ordering: .relaxed).newValue < Processors.atStart
     defer { looking.wrappingSubtract(1, ordering: .relaxed) }
     guard isAlone,
@@ -98,25 +79,22 @@ extension PoolCore: WorkerCaller {
         state.isRead = true
         return true
       })
-    else {
-      startReading(worker)
-      return false
-    }
+    else { return startReading(worker) }
+    read(worker, lookingFor: call, until: start + patience)
+    look.note(MonotonicTime.now - start, lookingFor: patience, wasSeen: !call.isPending)
+  }
+
+  private func read(_ worker: PooledWorker, lookingFor call: PendingCall, until end: Int64) {
     // A worker that talks all the time is not to keep its caller from hearing that it is cancelled.
     repeat {
       do {
         guard let frame = try worker.channel.receive(lookingUntil: end, while: { call.isPending }) else { break }
-        guard handle(frame, from: worker) else {
-          endReading(worker, isViolation: true)
-          return true
-        }
+        guard handle(frame, from: worker) else { return endReading(worker, isViolation: true) }
       } catch {
-        endReading(worker, isViolation: error.code == .malformedMessage || error.code == .messageTooLarge)
-        return true
+        return endReading(worker, isViolation: error.code == .malformedMessage || error.code == .messageTooLarge)
       }
     } while call.isPending && MonotonicTime.now < end
     leave(worker)
-    return true
   }
 
   /// Stops reading; if there is more to be read, a task goes on.

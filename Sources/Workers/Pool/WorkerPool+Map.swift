@@ -86,9 +86,12 @@ extension WorkerPool {
     return try await CallTrace.withCallerSpan(name.display) {
       // What a chunk needs would cost a number as much as the rest of its call.
       let isOfNumbers = Numbers.include(bothOf: function)
-      let reply = try await core.call(
+      let call = core.begin(
         .any, name: name.display,
         isOfNumbers ? FunctionFrame.make(name, number: input) : try FunctionFrame.make(function, name, [input]), options)
+      // Only what is not there yet is worth a function that may suspend.
+      let answer = if let seen = call.answer { seen } else { await core.answer(to: call) }
+      let reply = try answer.reply()
       return isOfNumbers ? try reply.number() : try ChunkResults(reply, count: 1).onlyOutput()
     }
   }

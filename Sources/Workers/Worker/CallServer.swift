@@ -70,16 +70,14 @@ final class CallServer: Sendable {
     session.slot.set(.call, call)
     session.slot.set(.state, StatusPage.State.busy.rawValue)
     reply.begin(call, at: now)
-    session.current.set(call)
-    session.begin(call)
+    session.current.begin(call)
   }
 
   /// Answers a call with what it gave.
   ///
   /// - Returns: whether it was cancelled.
   private func end(_ call: UInt64) -> Bool {
-    let isCancelled = session.end(call)
-    session.current.set(nil)
+    let isCancelled = session.current.end(call)
     refuseIfTooLarge()
     passMemory(call)
     session.slot.increment(.callsDone)

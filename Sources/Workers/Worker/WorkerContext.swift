@@ -1,5 +1,4 @@
 import Interprocess
-import Synchronization
 
 /// What code that runs in a worker knows of the call it serves.
 public struct WorkerContext: Sendable {
@@ -14,21 +13,6 @@ public struct WorkerContext: Sendable {
   /// Package: tests have workers send what no worker sends.
   package func send(_ frame: [UInt8]) throws { try current.send(frame) }
 
-  /// The call that a worker has, as long as it may report.
-  final class CurrentCall: Sendable {
-    /// Held while a report is sent: none comes after its call's reply.
-    private let call = Mutex<UInt64?>(nil)
-    let send: @Sendable ([UInt8]) throws -> Void
-
-    init(send: @escaping @Sendable ([UInt8]) throws -> Void) { self.send = send }
-
-    func set(_ new: UInt64?) { call.withLock { $0 = new } }
-
-    func ifCurrent(_ asked: UInt64, _ body: () throws -> Void) rethrows {
-      try call.withLock { if $0 == asked { try body() } }
-    }
-  }
-
   /// Tells the caller something while the call runs: how far it has come, for instance. It waits while the caller is slow.
   ///
   /// Outside a worker, when the call has been answered (in a task that it left behind), and where the caller does not
@@ -40,6 +24,6 @@ public struct WorkerContext: Sendable {
     guard let context = Self.current else { return }
     var frame = Frame.begin(.report, context.call)
     try CBOREncoder().encode(value, into: &frame)
-    try context.current.ifCurrent(context.call) { try context.send(frame) }
+    try context.current.report(frame, of: context.call)
   }
 }

@@ -18,15 +18,7 @@ final class WorkerSession: Sendable {
   let marks: WorkerJournal.Marks
   let setup: WorkerSetup
   private let loop = LoopExecutor()
-  let current: WorkerContext.CurrentCall
-  private let running = Mutex(Running())
-
-  private struct Running {
-    var call: UInt64?
-    var task: Task<Void, Never>?
-    /// The call that was cancelled last, maybe before it came.
-    var cancelled: UInt64 = 0
-  }
+  let current: CurrentCall
 
   static func make(_ worker: inout WorkerStart) throws -> WorkerSession {
     let setup = try WorkerSetup(decoding: worker.setup)
@@ -49,7 +41,7 @@ final class WorkerSession: Sendable {
     _ setup: WorkerSetup
   ) throws {
     self.channel = channel
-    current = WorkerContext.CurrentCall { try channel.send($0) }
+    current = CurrentCall { try channel.send($0) }
     self.slot = slot
     marks = journal.marks
     self.control = control
@@ -119,7 +111,7 @@ final class WorkerSession: Sendable {
       }
       loop.wake()
     }
-    running.withLock { $0.task = task }
+    current.serve(in: task)
     loop.run { end.isSet }
     return try !end.get()
   }
@@ -146,24 +138,6 @@ final class WorkerSession: Sendable {
     return recent.map { min($0, rest) } ?? rest
   }
 
-  /// A call begins in the task that serves.
-  func begin(_ call: UInt64) {
-    running.withLock { running in
-      running.call = call
-      if running.cancelled == call { running.task?.cancel() }
-    }
-  }
-
-  /// A call has ended.
-  ///
-  /// - Returns: whether it was cancelled.
-  func end(_ call: UInt64) -> Bool {
-    running.withLock { running in
-      running.call = nil
-      return running.cancelled == call
-    }
-  }
-
   /// Ends the process: nobody is left to be told.
   func leave(_ error: (any Error)? = nil) -> Never {
     // Not by `exit` where the parent is dead: the watching thread, which has queues to remove, would not survive that. Of
@@ -174,12 +148,7 @@ final class WorkerSession: Sendable {
 
   /// On the watching thread, whatever the call does: its task is cancelled.
   private func cancel(_ call: UInt64) {
-    // A worker has one call at a time, so the last one says it all.
-    let task = running.withLock { running in
-      running.cancelled = call
-      return running.call == call ? running.task : nil
-    }
-    guard let task else { return }
+    guard let task = current.cancel(call) else { return }
     // What the call's code does about it may take its time, or wait for the call; the watching thread has to go on.
     let argument = Unmanaged.passRetained(Cancellation(task))
     let failure = ci_start_thread(
