@@ -23,7 +23,13 @@ struct RingFlood {
 
   /// Nobody interrupts it.
   private func stream(for time: Duration) throws {
-    let memory = try Ring.create(capacity: 1 << 16)
+    var number: UInt64 = 0
+    for isAsymmetric in ringForms { number += try stream(for: time / ringForms.count, isAsymmetric: isAsymmetric) }
+    say("\(number) messages")
+  }
+
+  private func stream(for time: Duration, isAsymmetric: Bool) throws -> UInt64 {
+    let memory = try Ring.create(capacity: 1 << 16, isAsymmetric: isAsymmetric)
     let end = ContinuousClock.now + time
     var child = try ForkedProcess { try send(into: memory, until: end) }
     var consumer = try RingConsumer(attachingTo: memory.mapping)
@@ -31,7 +37,7 @@ struct RingFlood {
     while try consumer.waitForMessage(timeout: .seconds(20)) { try receiveAll(&consumer, &number) }
     let ending = try child.wait()
     guard ending.isSuccess else { throw RingFailure(description: "\(ending)") }
-    say("\(number) messages")
+    return number
   }
 
   /// Either side in turn is killed at any moment of its stream, and the next one begins.
@@ -40,11 +46,12 @@ struct RingFlood {
     let end = ContinuousClock.now + time
     var (messages, deaths) = (UInt64(0), 0)
     repeat {
-      let memory = try Ring.create(capacity: 1 << Int.random(in: 10...16, using: &random))
+      let memory = try Ring.create(
+        capacity: 1 << Int.random(in: 10...16, using: &random), isAsymmetric: ringForms[deaths / 2 % 2])
       let life = Duration.microseconds(Int.random(in: 100...20_000, using: &random))
       messages += try deaths % 2 == 0 ? deathOfProducer(memory, after: life) : deathOfConsumer(memory, after: life)
       deaths += 1
-    } while ContinuousClock.now < end || deaths < 2
+    } while ContinuousClock.now < end || deaths < 4
     say("\(messages) messages, \(deaths) deaths")
   }
 

@@ -29,13 +29,18 @@ func ringScenario(_ name: String, _ argument: Int) throws -> Bool {
 
 let ringCapacities = [128, 1024, 1 << 16]
 
+/// Both forms of a ring, as ``RingBarrier`` has them.
+let ringForms = [true, false]
+
 /// Two processes, sizes at random, now and then a nap on either side.
 ///
 /// - Parameter report: gets what became of each child.
 /// - Returns: how many messages came.
 func ringStress(messages: UInt64, _ report: (String) -> Void = { _ in }) throws -> UInt64 {
-  for capacity in ringCapacities {
-    let memory = try Ring.create(capacity: capacity)
+  // Waits are many where there is little room, and there is where the forms differ.
+  let rings = ringCapacities.map { ($0, true) } + ringCapacities.dropLast().map { ($0, false) }
+  for (capacity, isAsymmetric) in rings {
+    let memory = try Ring.create(capacity: capacity, isAsymmetric: isAsymmetric)
     let most = Ring.maximumMessageSize(capacity: capacity)
     var child = try ForkedProcess {
       var producer = try RingProducer(attachingTo: memory.mapping)
@@ -61,7 +66,7 @@ func ringStress(messages: UInt64, _ report: (String) -> Void = { _ in }) throws 
     guard received == messages else { throw RingFailure(description: "\(received) of \(messages) messages came") }
     report("\(try child.wait())")
   }
-  return messages * UInt64(ringCapacities.count)
+  return messages * UInt64(rings.count)
 }
 
 /// Receives until the end, checking each message.
@@ -85,7 +90,8 @@ private func check(_ message: [UInt8], _ number: UInt64, _ most: Int) throws {
 private func ringKills(rounds: Int, _ seed: UInt64) throws {
   var random = SeededGenerator(seed: seed)
   for round in 0..<rounds {
-    let memory = try Ring.create(capacity: ringCapacities[round % ringCapacities.count])
+    let memory = try Ring.create(
+      capacity: ringCapacities[round % ringCapacities.count], isAsymmetric: ringForms[round / 2 % 2])
     try deathOf(round % 2 == 0 ? .producer : .consumer, memory.mapping) { id in
       let pause = useconds_t.random(in: 0...3000, using: &random)
       return {
@@ -206,7 +212,7 @@ private func ringDeaths() throws {
       for step in RingStep.allCases {
         var hasDied = false
         for time in [1, 2, 7, 40] {
-          let memory = try Ring.create(capacity: time == 2 ? 128 : 1024)
+          let memory = try Ring.create(capacity: time == 2 ? 128 : 1024, isAsymmetric: ringForms[time % 2])
           let marks = try AnonymousMemory(byteCount: 8)
           let mark = Mark(marks.mapping)
           func prepare() { dieAt(step, time, mark) }

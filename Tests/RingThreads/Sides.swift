@@ -18,9 +18,9 @@ final class Shared: Sendable {
   let seed: UInt64
   private let bell: EventCounter
 
-  init(capacity: Int, count: Int = 1, seed: UInt64 = 0) throws {
+  init(capacity: Int, count: Int = 1, seed: UInt64 = 0, isAsymmetric: Bool = true) throws {
     self.seed = seed
-    memory = try Ring.create(capacity: capacity, count: count)
+    memory = try Ring.create(capacity: capacity, count: count, isAsymmetric: isAsymmetric)
     bell = try EventCounter()
   }
 

@@ -11,13 +11,13 @@ let seed = Seed.announced()
 RingNap.firstOnOneProcessor = nil
 
 for capacity in [128, 1024, 1 << 16] {
-  for way in Receiving.allCases {
-    let shared = try Shared(capacity: capacity, seed: seed)
+  for (way, isAsymmetric) in Receiving.allCases.flatMap({ way in [true, false].map { (way, $0) } }) {
+    let shared = try Shared(capacity: capacity, seed: seed, isAsymmetric: isAsymmetric)
     let producer = onThread { try produce(shared, messages) }
     let consumer = onThread { try consume(shared, messages, way) }
     pthread_join(producer, nil)
     pthread_join(consumer, nil)
-    print("\(messages) messages, \(capacity) bytes, \(way)")
+    print("\(messages) messages, \(capacity) bytes, \(way), \(isAsymmetric ? "asymmetric" : "symmetric")")
   }
   try interruptSleeper(capacity)
   try mailbox(capacity, messages / 4)

@@ -197,7 +197,8 @@ extension ChannelPair {
     let file = try OwnedDescriptor(openingFile: temporary.path, O_WRONLY)
     // Its place on the disk is taken now, so that a full disk is an error here and not in the middle of a message.
     try file.allocate(FileCircle.capacity, "\"\(temporary.path)\"")
-    let places = try Ring.createSymmetric(capacity: FileCircle.ringCapacity, label: "interprocess-channel")
+    let places = try Ring.create(
+      capacity: FileCircle.ringCapacity, label: "interprocess-channel", isAsymmetric: false)
     var pair = try shared(.file, pairs: 1, ReceivedDescriptors(copying: [places.descriptor.rawValue]))
     // Opened for each of them: whether it appends, for instance, is no business of the other's.
     let reader = try OwnedDescriptor(openingFile: temporary.path, O_RDONLY)

@@ -52,19 +52,21 @@ public enum Ring {
   public static func create(
     capacity: Int, count: Int = 1, label: String = "interprocess-ring"
   ) throws(InterprocessError) -> AnonymousMemory {
+    try create(capacity: capacity, count: count, label: label, isAsymmetric: true)
+  }
+
+  /// - Parameter isAsymmetric: whether the side that waits does what is needed for both; else each message costs a barrier, and
+  ///   a wait nothing. See ``RingBarrier``.
+  package static func create(
+    capacity: Int, count: Int = 1, label: String = "interprocess-ring", isAsymmetric: Bool
+  ) throws(InterprocessError) -> AnonymousMemory {
     let size = try byteCount(capacity: capacity)
     let (total, overflow) = size.multipliedReportingOverflow(by: count)
     guard count > 0, !overflow else { throw .refused("Ring", nil, "\(count) rings of \(size) bytes") }
     let memory = try AnonymousMemory(byteCount: total, label: label)
-    for ring in 0..<count { try create(in: memory.mapping, at: ring * size, capacity: capacity) }
-    return memory
-  }
-
-  /// Creates sealed memory with one empty ring for whom a barrier at each message is nothing: waiting spares the other
-  /// side's part. See ``RingBarrier``.
-  static func createSymmetric(capacity: Int, label: String) throws(InterprocessError) -> AnonymousMemory {
-    let memory = try AnonymousMemory(byteCount: try byteCount(capacity: capacity), label: label)
-    try create(in: memory.mapping, at: 0, capacity: capacity, isAsymmetric: false)
+    for ring in 0..<count {
+      try create(in: memory.mapping, at: ring * size, capacity: capacity, isAsymmetric: isAsymmetric)
+    }
     return memory
   }
 

@@ -88,7 +88,8 @@ extension WorkerPool {
       let isOfNumbers = Numbers.include(bothOf: function)
       let call = core.begin(
         .any, name: name.display,
-        isOfNumbers ? FunctionFrame.make(name, number: input) : try FunctionFrame.make(function, name, [input]), options)
+        isOfNumbers ? FunctionFrame.make(name, number: input) : try FunctionFrame.make(function, name, [input]), options
+      )
       // Only what is not there yet is worth a function that may suspend.
       let answer = if let seen = call.answer { seen } else { await core.answer(to: call) }
       let reply = try answer.reply()
