@@ -105,8 +105,9 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
       isLent = false
     }
 
+    /// - Returns: the frame; nothing of the call is kept.
     func takeFrame() -> [UInt8] {
-      defer { frame = [] }
+      defer { (frame, passed) = ([], nil) }
       return frame
     }
 
@@ -132,10 +133,10 @@ public struct WorkerResultHandler: DistributedTargetInvocationResultHandler, Sen
       frame = result
     }
 
-    /// Makes one of the ``Numbers`` the result.
-    func setNumber<Number>(_ number: Number) {
-      var result = Frame.begin(.result, call, capacity: MemoryLayout<Number>.size)
-      Numbers.append(number, to: &result)
+    /// Makes one of the ``Numbers`` the result: the first bytes of these bits.
+    func setNumber(_ bits: UInt64, byteCount: Int) {
+      var result = Frame.begin(.result, call, capacity: MemoryLayout.size(ofValue: bits))
+      Numbers.append(bits: bits, count: byteCount, to: &result)
       frame = result
     }
 

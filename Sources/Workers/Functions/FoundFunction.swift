@@ -14,7 +14,7 @@ struct FoundFunction: Sendable {
     let reply: WorkerResultHandler.Reply
   }
 
-  /// Answers a call whose frame is read as far as the target. What it throws is the call's answer, else.
+  /// Answers a call, whose frame was read as far as the target, or the trace behind it. What it throws is the answer, else.
   typealias Body = nonisolated(nonsending) @Sendable (FrameReader) async throws -> Void
 
   /// In place of an element: none is being computed, since inputs are still being decoded, or results encoded.
@@ -45,6 +45,7 @@ struct FoundFunction: Sendable {
 
   private init<Function: WorkerFunction>(_: Function.Type, _ place: Place) {
     let isOfNumbers = Numbers.include(bothOf: Function.self)
+    let sizes = (input: MemoryLayout<Function.Input>.size, output: MemoryLayout<Function.Output>.size)
     self.init(name: "\(Function.self)") { frame in
       var chunk = WorkerChunk<Function>(try Self.inputs(Function.self, frame, place), mark: place.mark)
       await Function._call(&chunk)
@@ -52,8 +53,8 @@ struct FoundFunction: Sendable {
       try ChunkResults(chunk.outputs, chunk.failures).write(to: place.reply)
     } element: { frame in
       guard isOfNumbers else { throw FrameReader.Malformed() }
-      let output = try await Function._call(try Numbers.readOne(Function.Input.self, frame.restBytes))
-      place.reply.setNumber(output)
+      let output = try await Function._call(bits: try Numbers.readBits(frame.restBytes, count: sizes.input))
+      place.reply.setNumber(output, byteCount: sizes.output)
     }
   }
 

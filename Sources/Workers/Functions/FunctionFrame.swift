@@ -38,6 +38,8 @@ enum FunctionFrame {
     return frame
   }
 
+  // In a generic function the array's own type would be looked up each time.
+  @inline(never)
   private static func begin(_ head: [UInt8], capacity: Int) -> [UInt8] {
     var frame = [UInt8](unsafeUninitializedCapacity: head.count + capacity) { room, count in
       count = room.initialize(fromContentsOf: head)

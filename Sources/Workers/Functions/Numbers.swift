@@ -25,23 +25,33 @@ enum Numbers {
 
   static func append<Element>(_ element: Element, to frame: inout [UInt8]) {
     // None is larger than this word, of which the compiler knows the type: the element's would be looked up at run time.
-    var word: UInt64 = 0
-    withUnsafeMutableBytes(of: &word) { word in
-      word.baseAddress.unsafelyUnwrapped.initializeMemory(as: Element.self, to: element)
-      frame.append(contentsOf: UnsafeRawBufferPointer(rebasing: word[..<MemoryLayout<Element>.size]))
+    var bits: UInt64 = 0
+    _ = withUnsafeMutableBytes(of: &bits) {
+      $0.baseAddress.unsafelyUnwrapped.initializeMemory(as: Element.self, to: element)
     }
+    append(bits: bits, count: MemoryLayout<Element>.size, to: &frame)
+  }
+
+  /// Appends the first bytes of a word.
+  // Neither this nor the reading is for a generic function to take in: types that are the same each time would be looked up.
+  @inline(never)
+  static func append(bits: UInt64, count: Int, to frame: inout [UInt8]) {
+    withUnsafeBytes(of: bits) { frame.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
   }
 
   static func readOne<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> Element {
     // As in append(_:to:): `loadUnaligned` would take longer than the rest.
-    var word: UInt64 = 0
-    guard bytes.byteCount == MemoryLayout<Element>.size, bytes.byteCount <= MemoryLayout.size(ofValue: word) else {
-      throw FrameReader.Malformed()
-    }
-    return withUnsafeMutableBytes(of: &word) { word in
-      bytes.withUnsafeBytes { word.copyMemory(from: $0) }
-      return word.load(as: Element.self)
-    }
+    let bits = try readBits(bytes, count: MemoryLayout<Element>.size)
+    return withUnsafeBytes(of: bits) { $0.load(as: Element.self) }
+  }
+
+  /// Reads so many bytes, and no more may be there, into the first of a word.
+  @inline(never)
+  static func readBits(_ bytes: RawSpan, count: Int) throws(FrameReader.Malformed) -> UInt64 {
+    var bits: UInt64 = 0
+    guard bytes.byteCount == count, count <= MemoryLayout.size(ofValue: bits) else { throw FrameReader.Malformed() }
+    withUnsafeMutableBytes(of: &bits) { bits in bytes.withUnsafeBytes { bits.copyMemory(from: $0) } }
+    return bits
   }
 
   static func read<Element>(_: Element.Type, _ bytes: RawSpan) throws(FrameReader.Malformed) -> [Element] {

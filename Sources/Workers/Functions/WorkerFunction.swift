@@ -24,8 +24,8 @@ public protocol WorkerFunction: SendableMetatype {
   /// types do not write it themselves.
   nonisolated(nonsending) static func _call(_ chunk: inout WorkerChunk<Self>) async
 
-  /// The same for a single element.
-  nonisolated(nonsending) static func _call(_ input: Input) async throws -> Output
+  /// The same for a single number, where both types are ``Numbers``: their bytes are the first of these.
+  nonisolated(nonsending) static func _call(bits: UInt64) async throws -> UInt64
 }
 
 extension WorkerFunction {
@@ -44,7 +44,12 @@ extension WorkerFunction {
 
 extension WorkerFunction {
   @inlinable
-  nonisolated(nonsending) public static func _call(_ input: Input) async throws -> Output { try await call(input) }
+  nonisolated(nonsending) public static func _call(bits: UInt64) async throws -> UInt64 {
+    let output = try await call(withUnsafeBytes(of: bits) { $0.load(as: Input.self) })
+    var bits: UInt64 = 0
+    withUnsafeMutableBytes(of: &bits) { $0.storeBytes(of: output, as: Output.self) }
+    return bits
+  }
 }
 
 /// Elements of a ``WorkerFunction`` in a worker, and what came of them.

@@ -35,7 +35,8 @@ final class PendingCall: Sendable {
   let onReport: (@Sendable ([UInt8]) -> Void)?
   private let state = Mutex(State())
   private let isAnswered = Atomic(false)
-  // Relaxed: for errors, which are made of them after the worker's end.
+  // Relaxed: read where the answer is carried out, which comes after the sending, by way of the pool's lock; who reads one
+  // beside that looks at something that may change.
   private let lastAttempt = Atomic(0)
   private let lastWorker = Atomic(-1)
   #if Metrics

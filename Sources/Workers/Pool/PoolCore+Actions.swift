@@ -6,7 +6,7 @@ import SystemPackage
 
 /// What the machine's decisions mean.
 extension PoolCore {
-  /// One that is not of a call, or of one of which the other end is gone.
+  /// All but a call's sending and its answer; of those, the ones whose call or worker is gone.
   func carryOut(_ action: PoolAction) {
     switch action {
     case .startForkServer: startForkServer()

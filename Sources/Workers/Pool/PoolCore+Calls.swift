@@ -20,40 +20,42 @@ extension PoolCore: WorkerCaller {
 
   /// Holds a worker.
   nonisolated(nonsending) func hold(_ options: CallOptions) async throws -> LeaseID {
-    let call = begin(name: "withWorker", CallFrame([]), options) { call, taskPriority in
-      .hold(call, options.request(.any, taskPriority).priority)
-    }
+    let call = begin(nil, name: "withWorker", CallFrame([]), options)
     if case .failure(let error) = await answer(to: call) { throw error }
     return call.id
   }
 
   /// Makes a call.
   ///
+  /// - Parameter target: `nil`: a worker is to be held.
   /// - Returns: it, with the answer if that has come while this looked for it, for a moment.
-  func begin(_ target: CallTarget, name: String, _ frame: consuming CallFrame, _ options: CallOptions) -> PendingCall {
-    begin(name: name, consume frame, options) { .submit($0, options.request(target, $1)) }
-  }
-
-  private func begin(
-    name: String, _ frame: consuming CallFrame, _ options: CallOptions,
-    _ event: (CallID, _ taskPriority: CallPriority) -> PoolEvent
-  ) -> PendingCall {
+  func begin(_ target: CallTarget?, name: String, _ frame: consuming CallFrame, _ options: CallOptions) -> PendingCall {
     let count = frame.bytes.count
     let id = CallID(rawValue: lastCall.wrappingAdd(1, ordering: .relaxed).newValue)
     let call = PendingCall(
       id, name: name, deadline: options.deadline, frame: consume frame, onReport: options.onReport)
-    let (isCancelled, priority) = withUnsafeCurrentTask { task in
-      (task?.isCancelled ?? false, CallPriority(rawValue: (task?.priority ?? .medium).rawValue))
-    }
+    let (isCancelled, priority) = Self.task()
     if isCancelled {
       call.complete(.failure(CancellationError()))
     } else if count > configuration.maximumMessageSize {
       call.complete(.failure(WorkerCallError.tooLarge("the call", count, limit: configuration.maximumMessageSize)))
     } else {
-      var toRead = feedAndCarryOut(event(id, priority)) { $0.calls[id] = call }
-      toRead.takeAll { lookForReply($0, to: call) }
+      let request = options.request(target ?? .any, priority)
+      let event = target == nil ? PoolEvent.hold(id, request.priority) : .submit(id, request)
+      var toRead = feedAndCarryOut(event) { $0.calls[id] = call }
+      // Others' workers, which this thread has sent calls to on the way, wait for nobody.
+      var own: PooledWorker?
+      toRead.takeAll { if $0.id == call.worker { own = $0 } else { startReading($0) } }
+      if let own { lookForReply(own, to: call) }
     }
     return call
+  }
+
+  private static func task() -> (isCancelled: Bool, priority: CallPriority) {
+    withUnsafeCurrentTask { task in
+      guard let task else { return (false, .medium) }
+      return (task.isCancelled, CallPriority(rawValue: task.priority.rawValue))
+    }
   }
 
   /// Suspends until a call has been answered.
@@ -68,7 +70,7 @@ extension PoolCore: WorkerCaller {
 
   /// Looks at a worker's channel for a moment, on the caller's own thread, and then leaves it to a task.
   private func lookForReply(_ worker: PooledWorker, to call: PendingCall) {
-    // The worker is at work already, so this costs no time.
+    // The clock is read while the worker is at work already.
     let start = MonotonicTime.now
     let patience = look.nanoseconds
     let isAlone = looking.wrappingAdd(1, ordering: .relaxed).newValue < Processors.atStart
@@ -244,5 +246,18 @@ extension PoolCore: WorkerCaller {
   private func recycleIfDue(_ worker: PooledWorker) {
     guard let most = configuration.recycling.residentBytes, let process = worker.processID else { return }
     if let bytes = ProcessMemory.ownBytes(of: process), bytes > most { retire(worker, .residentBytes) }
+  }
+}
+
+extension CallTarget {
+  /// That of an actor.
+  ///
+  /// - Throws: for one that is in no pool.
+  fileprivate init(_ target: WorkerSystem.ActorID.Target) throws {
+    switch target {
+    case .any: self = .any
+    case .held(let lease): self = .lease(LeaseID(rawValue: lease))
+    case .local: throw WorkerCallError("this actor is in no pool")
+    }
   }
 }

@@ -70,15 +70,4 @@ enum CallTarget: Hashable, Sendable {
   case worker(WorkerID)
   /// The worker held under this lease.
   case lease(LeaseID)
-
-  /// That of an actor.
-  ///
-  /// - Throws: for one that is in no pool.
-  init(_ target: WorkerSystem.ActorID.Target) throws {
-    switch target {
-    case .any: self = .any
-    case .held(let lease): self = .lease(LeaseID(rawValue: lease))
-    case .local: throw WorkerCallError("this actor is in no pool")
-    }
-  }
 }

@@ -36,6 +36,8 @@ enum Frame {
   static let headSize = 9
 
   /// The head of a frame, to append the rest to.
+  // In a generic function the array's own type would be looked up each time.
+  @inline(never)
   static func begin(_ kind: Kind, _ call: UInt64, capacity: Int = 64) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: headSize + capacity) { bytes, count in
       bytes[0] = kind.rawValue

@@ -80,7 +80,7 @@ final class CallServer: Sendable {
     let isCancelled = session.current.end(call)
     refuseIfTooLarge()
     passMemory(call)
-    session.slot.increment(.callsDone)
+    session.slot.noteCallDone()
     session.slot.set(.state, StatusPage.State.idle.rawValue)
     do {
       try sendReply()
@@ -119,7 +119,8 @@ final class CallServer: Sendable {
 /// What has been called: to find one by its name takes longer than many a call does.
 private struct Targets {
   struct Target {
-    var kind = Frame.Kind.call
+    /// At first none of a call.
+    var kind = Frame.Kind.ready
     var name: [UInt8] = []
     /// For people.
     var display = ""

@@ -98,9 +98,9 @@ struct StatusPage: ~Copyable, Sendable {
     func set(_ field: Field, _ value: UInt64) { words[field.rawValue / 8].store(value, ordering: .relaxed) }
 
     @inline(__always)
-    func increment(_ field: Field) {
+    func noteCallDone() {
       // Nobody else writes it.
-      set(field, words[field.rawValue / 8].load(ordering: .relaxed) &+ 1)
+      set(.callsDone, words[Field.callsDone.rawValue / 8].load(ordering: .relaxed) &+ 1)
     }
 
     /// What does not fit is cut off.

@@ -19,6 +19,14 @@ struct PoolStateMachineTests {
     #expect(pool.answers == [0: .crashed(.first), 1: .reply, 2: .reply])
   }
 
+  @Test("a worker that has answered is sent its next call before anybody is woken")
+  func order() {
+    var pool = Pool(1)
+    for call in 0..<2 { pool.submit(call) }
+    pool.reply(0, 0)
+    #expect(pool.actions == [.send(.second, to: .first, attempt: 1), .answer(.first, .reply)])
+  }
+
   @Test("a call safe to repeat is sent again, before those submitted after it, and not for ever")
   func repetition() {
     var pool = Pool(1) { $0.maximumAttempts = 2 }

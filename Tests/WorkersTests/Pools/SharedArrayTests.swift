@@ -46,6 +46,21 @@ struct SharedArrayTests {
     }
   }
 
+  @Test("a worker that waits keeps nothing of its last result, nor of what the call has brought")
+  func rest() async throws {
+    try await withWorkerPool(of: Large.self, count: 1) { pool in
+      let process = try await pool.run { try await $0.process() }
+      let array = try SharedArray(repeating: 1.0, count: 1000)
+      #expect(try await pool.run { try await $0.same(array) }[999] == 1)
+      #expect(try await pool.run { try await $0.shared(70_000) }.count == 2)
+      try await eventually("the worker closes the memory of its result") {
+        try Command.run("/bin/ls", ["-l", "/proc/\(process)/fd"]).lines.allSatisfy {
+          !$0.contains("interprocess-array")
+        }
+      }
+    }
+  }
+
   @Test("arrays stay mapped from one call that brings them to the next, and go by themselves when none comes")
   func mappings() async throws {
     try await withWorkerPool(of: Large.self, count: 1) { pool in
