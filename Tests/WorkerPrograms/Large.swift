@@ -8,6 +8,7 @@ public distributed actor Large: WorkerActor {
   public typealias ActorSystem = WorkerSystem
 
   private var kept: [UInt8] = []
+  private var opened: [CInt] = []
 
   public init(actorSystem: WorkerSystem) { self.actorSystem = actorSystem }
 
@@ -71,6 +72,17 @@ public distributed actor Large: WorkerActor {
   }
   public distributed func same(_ array: SharedArray<Double>) -> SharedArray<Double> { array }
   public distributed func descriptors() -> Int { Int(run("ls /proc/\(getpid())/fd | wc -l")) ?? -1 }
+
+  /// Opens files until no descriptor is left, and closes them again.
+  public distributed func openAll() -> Int {
+    while case let descriptor = open("/dev/null", O_RDONLY), descriptor >= 0 { opened.append(descriptor) }
+    return opened.count
+  }
+
+  public distributed func closeAll() {
+    for descriptor in opened { close(descriptor) }
+    opened = []
+  }
 
   /// Ends its worker until that has been done twice.
   public distributed func dieFirst(_ array: SharedArray<Double>) {

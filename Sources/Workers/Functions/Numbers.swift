@@ -26,8 +26,9 @@ enum Numbers {
   static func append<Element>(_ element: Element, to frame: inout [UInt8]) {
     // None is larger than this word, of which the compiler knows the type: the element's would be looked up at run time.
     var bits: UInt64 = 0
-    _ = withUnsafeMutableBytes(of: &bits) {
-      $0.baseAddress.unsafelyUnwrapped.initializeMemory(as: Element.self, to: element)
+    withUnsafeMutableBytes(of: &bits) {
+      // Not the closure's value: its type too would be looked up.
+      _ = $0.baseAddress.unsafelyUnwrapped.initializeMemory(as: Element.self, to: element)
     }
     append(bits: bits, count: MemoryLayout<Element>.size, to: &frame)
   }

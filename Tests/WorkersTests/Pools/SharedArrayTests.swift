@@ -106,6 +106,25 @@ struct SharedArrayTests {
     }
   }
 
+  @Test("a call whose array finds no descriptor left in its worker fails at once, and the next one does not")
+  func lost() async throws {
+    var configuration = WorkerPoolConfiguration()
+    configuration.limits.openFiles = 64
+    try await withWorkerPool(of: Large.self, count: 1, configuration: configuration) { pool in
+      let array = try SharedArray(repeating: 5.0, count: 1)
+      #expect(try await pool.run { try await $0.openAll() } > 0)
+      for _ in 0..<3 {
+        let start = ContinuousClock.now
+        let error = await #expect(throws: WorkerCallError.self) { try await pool.run { try await $0.first(array) } }
+        #expect(error?.description.contains("memory did not reach") == true, "\(String(describing: error))")
+        // What does not know that it was lost is awaited for ten.
+        #expect(ContinuousClock.now - start < .seconds(9))
+      }
+      try await pool.run { try await $0.closeAll() }
+      #expect(try await pool.run { try await $0.first(array) } == 5)
+    }
+  }
+
   @Test("the call of a worker that dies is made again with the same array")
   func repeated() async throws {
     try await withWorkerPool(of: Large.self, count: 1) { pool in
