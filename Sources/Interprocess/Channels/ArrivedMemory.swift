@@ -46,7 +46,8 @@ package final class RecentMemory: Sendable {
   private static let mostBytes = 512 << 20
   private static let longestRest: Int64 = 1_000_000_000
 
-  private let state = OftenEmptyMutex(State())
+  private let state = Mutex(State())
+  private let mark = FillMark()
 
   package init() {}
 
@@ -67,7 +68,7 @@ package final class RecentMemory: Sendable {
   }
 
   private func known(_ status: Stat) -> ArrivedMemory? {
-    state.withLock { state in
+    state.withLock(marking: mark) { state in
       let index = state.entries.lastIndex {
         $0.inode == status.inode && $0.device == status.deviceID && $0.memory.region.byteCount == status.size
       }
@@ -81,7 +82,7 @@ package final class RecentMemory: Sendable {
 
   private func keep(_ new: Entry) {
     // Unmapped with no lock held.
-    let old = state.withLock { state in
+    let old = state.withLock(marking: mark) { state in
       state.entries.append(new)
       var bytes = 0
       let kept = state.entries.reversed().prefix { entry in
@@ -97,15 +98,15 @@ package final class RecentMemory: Sendable {
 
   /// Lets go of all.
   package func removeAll() {
-    if state.isEmpty { return }
-    let old = state.withLock { $0.removeAll() }
+    if mark.isEmpty { return }
+    let old = state.withLock(marking: mark) { $0.removeAll() }
     withExtendedLifetime(old) {}
   }
 
   /// A call is over: what it has not brought goes.
   package func endCall() {
-    if state.isEmpty { return }
-    let old = state.withLock { state -> [Entry] in
+    if mark.isEmpty { return }
+    let old = state.withLock(marking: mark) { state -> [Entry] in
       let old = state.entries.filter { !$0.isCurrent }
       state.entries.removeAll { !$0.isCurrent }
       for index in state.entries.indices { state.entries[index].isCurrent = false }
@@ -117,8 +118,8 @@ package final class RecentMemory: Sendable {
 
   /// How long what there is may be kept without a call; `nil` where there is none. Past that it goes.
   package func rest() -> Duration? {
-    if state.isEmpty { return nil }
-    let (left, old) = state.withLock { state -> (Duration?, [Entry]) in
+    if mark.isEmpty { return nil }
+    let (left, old) = state.withLock(marking: mark) { state -> (Duration?, [Entry]) in
       let left = state.lastCall + Self.longestRest - MonotonicTime.now
       return left > 0 ? (.nanoseconds(left), []) : (nil, state.removeAll())
     }

@@ -18,7 +18,8 @@ final class ResultMemory: Sendable {
 
   private static let longestRest: Int64 = 10_000_000_000
 
-  private let state = OftenEmptyMutex(State())
+  private let state = Mutex(State())
+  private let mark = FillMark()
   /// A longer result is refused, and not put here.
   private let limit: Int
   private let socket: MemorySocket
@@ -38,7 +39,7 @@ final class ResultMemory: Sendable {
   private func place<Elements: PlainArray>(_ array: Elements) -> Int? {
     let count = array.plainByteCount
     guard Elements.isOfNumbers, count >= Arena.smallestArray, count <= limit else { return nil }
-    return state.withLock { state in
+    return state.withLock(marking: mark) { state in
       if let reader = state.reader, socket.hasReleased(reader) { state.reader = nil }
       let room = state.memory?.mapping.byteCount ?? 0
       if state.reader != nil || !Arena.isFit(room, for: count) {
@@ -56,7 +57,7 @@ final class ResultMemory: Sendable {
 
   /// Gives the pool what was placed last, as the result of a call.
   func pass(_ call: UInt64) throws(InterprocessError) {
-    try state.withLock { state throws(InterprocessError) in
+    try state.withLock(marking: mark) { state throws(InterprocessError) in
       guard let descriptor = state.memory?.descriptor.fileDescriptor else { return }
       state.reader = call
       try socket.pass(descriptor, call: call)
@@ -65,8 +66,8 @@ final class ResultMemory: Sendable {
 
   /// How long the memory may be kept without a use; `nil` where there is none. What is past that is freed.
   func rest() -> Duration? {
-    if state.isEmpty { return nil }
-    return state.withLock { state in
+    if mark.isEmpty { return nil }
+    return state.withLock(marking: mark) { state in
       let left = state.lastUse + Self.longestRest - MonotonicTime.now
       if left > 0 { return .nanoseconds(left) }
       state.memory = nil

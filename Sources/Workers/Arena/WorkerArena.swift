@@ -22,7 +22,8 @@ final class WorkerArena: Sendable {
     var isEmpty: Bool { loans.isEmpty && kept.isEmpty && missed.isEmpty }
   }
 
-  private let state = OftenEmptyMutex(State())
+  private let state = Mutex(State())
+  private let mark = FillMark()
   /// Has what the pool sent about blocks read, until the condition holds or patience ends.
   private let awaitBlocks: @Sendable (() -> Bool) -> Bool
 
@@ -33,15 +34,15 @@ final class WorkerArena: Sendable {
   func adopt(_ block: UInt64, _ descriptor: consuming OwnedDescriptor) {
     do throws(InterprocessError) {
       let memory = try LentMemory(descriptor)
-      state.withLock { if $0.dropped.remove(block) == nil { $0.blocks[block] = memory } }
+      state.withLock(marking: mark) { if $0.dropped.remove(block) == nil { $0.blocks[block] = memory } }
     } catch {
-      state.withLock { if $0.dropped.remove(block) == nil { $0.failed[block] = error } }
+      state.withLock(marking: mark) { if $0.dropped.remove(block) == nil { $0.failed[block] = error } }
     }
   }
 
   func drop(_ block: UInt64) {
     // Unmapped after the lock.
-    _ = state.withLock { state in
+    _ = state.withLock(marking: mark) { state in
       let memory = state.blocks.removeValue(forKey: block)
       if memory == nil, state.failed.removeValue(forKey: block) == nil { state.dropped.insert(block) }
       return memory
@@ -56,16 +57,18 @@ final class WorkerArena: Sendable {
       return Elements(copying: UnsafeRawBufferPointer(rebasing: memory.bytes[..<byteCount]))
     }
     let loan = Loan(block, memory, holder)
-    state.withLock { $0.loans.append(loan) }
+    state.withLock(marking: mark) { $0.loans.append(loan) }
     return array
   }
 
   private func memory(of block: UInt64) throws -> LentMemory {
     func found() -> Result<LentMemory, InterprocessError>? {
-      state.withLock { state in state.blocks[block].map { .success($0) } ?? state.failed[block].map { .failure($0) } }
+      state.withLock(marking: mark) { state in
+        state.blocks[block].map { .success($0) } ?? state.failed[block].map { .failure($0) }
+      }
     }
     guard awaitBlocks({ found() != nil }), let memory = found() else {
-      state.withLock { state in
+      state.withLock(marking: mark) { state in
         state.missed.append(block)
         // In case it comes late.
         state.dropped.insert(block)
@@ -73,7 +76,7 @@ final class WorkerArena: Sendable {
       throw WorkerCallError("an array's memory did not reach the worker; it may have no descriptor left (openFiles)")
     }
     if case .failure = memory {
-      state.withLock { state in
+      state.withLock(marking: mark) { state in
         state.failed[block] = nil
         state.missed.append(block)
       }
@@ -86,8 +89,8 @@ final class WorkerArena: Sendable {
   /// - Returns: the blocks whose arrays the worker's code has stored; they are the worker's from now on. And those that it
   ///   does not have: they are to be sent anew.
   func endCall() -> [UInt64] {
-    if state.isEmpty { return [] }
-    return state.withLock { state in
+    if mark.isEmpty { return [] }
+    return state.withLock(marking: mark) { state in
       defer { state.missed = [] }
       state.kept.removeAll { $0.isOver }
       let stored = state.loans.filter { !$0.isOver }

@@ -133,19 +133,21 @@ private struct Targets {
 
   /// The same is called again, mostly.
   private(set) var last = Target()
-  private var known: [Frame.Kind: [[UInt8]: Target]] = [:]
+  /// The others. Not in a dictionary, whose types a worker would have to make for its first call.
+  private var others: [Target] = []
 
   /// Makes one the last, which is found by its name where it is new.
   mutating func take(
     _ name: [UInt8], _ kind: Frame.Kind, _ find: (String) -> (display: String, body: FoundFunction.Body)
   ) {
-    if let target = known[kind]?[name] {
-      last = target
+    let before = last
+    if let index = others.firstIndex(where: { $0.kind == kind && $0.name == name }) {
+      last = others.remove(at: index)
     } else {
       let found = find(String(decoding: name, as: UTF8.self))
       last = Target(kind: kind, name: name, display: found.display, body: found.body)
-      known[kind, default: [:]][name] = last
     }
+    if before.kind.isCall { others.append(before) }
   }
 }
 

@@ -28,13 +28,14 @@ final class MemorySocket: Sendable {
   private let socket: UnixSocket
   /// A shared array that comes with many calls is mapped once.
   let recent = RecentMemory()
-  private let state = OftenEmptyMutex(State())
+  private let state = Mutex(State())
+  private let mark = FillMark()
 
   init(_ socket: consuming UnixSocket) { self.socket = socket }
 
   var arena: WorkerArena? {
-    get { state.withLock { $0.arena } }
-    set { state.withLock { $0.arena = newValue } }
+    get { state.withLock(marking: mark) { $0.arena } }
+    set { state.withLock(marking: mark) { $0.arena = newValue } }
   }
 
   /// Takes all that has come.
@@ -61,7 +62,7 @@ final class MemorySocket: Sendable {
   /// Takes what one read brings: it ends with a word that has a descriptor. One thread at a time, so that a word's
   /// descriptor is not taken for another's.
   private func takeNext() -> Taken {
-    state.withLock { state in
+    state.withLock(marking: mark) { state in
       var received = ReceivedDescriptors(atMost: 64)
       do throws(InterprocessError) {
         guard let bytes = try socket.tryRead(upTo: 1024, receiving: &received) else { return .nothing }
@@ -109,7 +110,7 @@ final class MemorySocket: Sendable {
 
   /// Whether a descriptor has found no room since this was asked last.
   private func hasLost() -> Bool {
-    state.withLock { state in
+    state.withLock(marking: mark) { state in
       defer { state.hasLost = false }
       return state.hasLost
     }
@@ -124,10 +125,11 @@ final class MemorySocket: Sendable {
       recent.removeAll()
       return nil
     }
-    guard self.await(until: { state.withLock { $0.descriptors.count { $0.call == call } } >= count }) else {
+    guard self.await(until: { state.withLock(marking: mark) { $0.descriptors.count { $0.call == call } } >= count })
+    else {
       throw WorkerCallError("a shared array's memory did not reach the worker")
     }
-    let taken = state.withLock { state in
+    let taken = state.withLock(marking: mark) { state in
       defer { state.descriptors.removeAll { $0.call == call } }
       return state.descriptors.compactMap { $0.call == call ? $0.descriptor : nil }
     }
@@ -137,8 +139,8 @@ final class MemorySocket: Sendable {
   /// A call is over: closes what nobody took, that of earlier calls which came late as well.
   func endCall() {
     recent.endCall()
-    if state.isEmpty { return }
-    let left = state.withLock { state in
+    if mark.isEmpty { return }
+    let left = state.withLock(marking: mark) { state in
       defer { state.descriptors = [] }
       return state.descriptors.map(\.descriptor)
     }
@@ -148,7 +150,7 @@ final class MemorySocket: Sendable {
   /// Whether the pool needs the memory that a call's result lies in no more.
   func hasReleased(_ call: UInt64) -> Bool {
     take()
-    return state.withLock { $0.released == call }
+    return state.withLock(marking: mark) { $0.released == call }
   }
 
   /// Gives the pool the descriptors of the values in a result, which is to be sent then.

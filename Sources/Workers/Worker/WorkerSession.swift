@@ -105,9 +105,9 @@ final class WorkerSession: Sendable {
     let end = ServingEnd()
     let task = Task(executorPreference: loop) { [loop] in
       do {
-        end.set(.success(try await server.serve()))
+        end.set(isOver: try await server.serve())
       } catch {
-        end.set(.failure(error))
+        end.set(isOver: true, error)
       }
       loop.wake()
     }
@@ -167,11 +167,17 @@ final class WorkerSession: Sendable {
 
 /// What a task that serves calls came to, whether calls are over: set by it, looked at by the thread that runs it.
 private final class ServingEnd: Sendable {
-  private let isThere = Atomic(false)
-  private let outcome = Mutex<Result<Bool, any Error>?>(nil)
+  // Not a `Result`, whose type each worker would have to make.
+  private struct Outcome {
+    var isOver = false
+    var error: (any Error)?
+  }
 
-  func set(_ new: sending Result<Bool, any Error>) {
-    outcome.withLock { $0 = new }
+  private let isThere = Atomic(false)
+  private let outcome = Mutex(Outcome())
+
+  func set(isOver: Bool, _ error: (any Error)? = nil) {
+    outcome.withLock { $0 = Outcome(isOver: isOver, error: error) }
     // Releasing and acquiring: what the task wrote is seen by whoever sees the flag.
     isThere.store(true, ordering: .releasing)
   }
@@ -179,8 +185,9 @@ private final class ServingEnd: Sendable {
   var isSet: Bool { isThere.load(ordering: .acquiring) }
 
   func get() throws -> Bool {
-    guard let outcome = outcome.withLock({ $0 }) else { throw CancellationError() }
-    return try outcome.get()
+    let outcome = outcome.withLock { $0 }
+    if let error = outcome.error { throw error }
+    return outcome.isOver
   }
 }
 
