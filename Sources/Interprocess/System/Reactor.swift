@@ -12,6 +12,12 @@ package final class Reactor: Sendable {
   /// What a wait came to: ready, or why not.
   package typealias Outcome = Result<Void, any Error>
 
+  /// Has Swift make the type of its table, which takes as long as a hundred calls, in a process that forks others.
+  package static func prepareTypes() {
+    var waiters: [UInt64: Waiter] = [:]
+    waiters[0] = Waiter(handler: { _ in }, descriptor: nil, deadline: .never)
+  }
+
   private struct Waiter {
     let handler: @Sendable (Outcome) -> Void
     /// `nil` where there is only a deadline to wait for.

@@ -139,6 +139,7 @@ struct ForkServerProcess {
   private mutating func startWorker(_ request: StartRequest, _ fields: [UInt8], _ descriptors: [CInt]) {
     // Found here, it is found at once in every process forked later.
     let program = StartedWorker.program(named: request.program)
+    program?.prepare(for: request.setup)
     if ci_thread_count() != 1 { return executeWorker(request, fields, descriptors) }
     switch valueOrErrno({ ci_fork() }) {
     case .failure(let reason): fail(request.id, "fork", reason)

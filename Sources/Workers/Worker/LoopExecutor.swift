@@ -17,6 +17,12 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
 
   init() { word.initialize(to: Atomic(0)) }
 
+  /// Has Swift make the type of the list of jobs, in a process that forks others.
+  static func prepareTypes() {
+    var jobs: [UnownedJob] = []
+    jobs.reserveCapacity(1)
+  }
+
   deinit {
     word.deinitialize(count: 1)
     word.deallocate()

@@ -74,7 +74,7 @@ final class WorkerSession: Sendable {
   private func serve() {
     InterruptedSignals.unblockAll()
     do {
-      guard let type = _typeByName(setup.actor) as? any WorkerActor.Type else {
+      guard let type = WorkerMain.actor(named: setup.actor) else {
         WorkerMain.fail("there is no actor \(setup.actor) in this program")
       }
       try type.workerDidStart()
