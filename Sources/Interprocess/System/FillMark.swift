@@ -6,7 +6,8 @@ package protocol Emptiable: ~Copyable {
   var isEmpty: Bool { get }
 }
 
-/// Beside a lock around a state that is empty, mostly: whoever asks for nothing but that is spared the lock.
+/// Beside a lock around a state that is empty, mostly: whoever asks for nothing but that is spared the lock. Each change of
+/// the state goes through `withLock(marking:)`; what comes by another way is not seen.
 ///
 /// Not one type with the lock: as a generic one with a requirement each worker process would have to make it anew, for as
 /// long as some ten calls take.

@@ -7,7 +7,8 @@ package import Interprocess
 /// A program is found by its type's name in the new process, so its type may be neither private nor local to a function.
 package protocol WorkerProgram {
   /// Called in the fork server before each start: does what Swift does once in a process, and so would do in each worker
-  /// again, making types and finding them. It may start no thread and use nothing of Swift's concurrency.
+  /// again, making types and finding them. It may start no thread, run no task, and take no `Mutex`: that remembers the
+  /// thread's id, which would be wrong in the workers.
   static func prepare(for setup: [UInt8])
 
   /// Called on the main thread of a new process in which nothing else has run.

@@ -14,7 +14,8 @@ struct FoundFunction: Sendable {
     let reply: WorkerResultHandler.Reply
   }
 
-  /// Answers a call, whose frame was read as far as the target, or the trace behind it. What it throws is the answer, else.
+  /// Answers a call. Its frame was read as far as the target; within `CallTrace.inWorkerSpan`, the trace behind that as well.
+  /// What it throws is the answer, else.
   typealias Body = nonisolated(nonsending) @Sendable (FrameReader) async throws -> Void
 
   /// In place of an element: none is being computed, since inputs are still being decoded, or results encoded.

@@ -35,8 +35,8 @@ final class PendingCall: Sendable {
   let onReport: (@Sendable ([UInt8]) -> Void)?
   private let state = Mutex(State())
   private let isAnswered = Atomic(false)
-  // Relaxed: read where the answer is carried out, which comes after the sending, by way of the pool's lock; who reads one
-  // beside that looks at something that may change.
+  // Relaxed: read where the answer is carried out, which comes after the sending, by way of the pool's lock; and by the
+  // caller, who compares the worker with those that its own thread has sent to.
   private let lastAttempt = Atomic(0)
   private let lastWorker = Atomic(-1)
   #if Metrics

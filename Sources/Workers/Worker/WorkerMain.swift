@@ -2,7 +2,6 @@ import CInterprocess
 import Distributed
 import Glibc
 import Interprocess
-import Synchronization
 import SystemPackage
 
 /// The program of a pool's workers: serves calls from its channel, one at a time, until the pool closes it.
@@ -10,24 +9,26 @@ enum WorkerMain: WorkerProgram {
   static func prepare(for setup: [UInt8]) {
     Reactor.prepareTypes()
     LoopExecutor.prepareTypes()
+    // Makes the value's type; nothing is bound.
     _ = WorkerContext.$task
+    // Makes that of the table of names.
     _ = Mechanism(rawValue: "")
-    // Of a channel's end: its descriptors.
+    // The type alone: a channel's end has its descriptors in such an array.
     _ = _mangledTypeName([CInt].self)
-    if let setup = try? WorkerSetup(decoding: setup) { _ = actor(named: setup.actor) }
+    if let setup = try? WorkerSetup(decoding: setup), let type = actor(named: setup.actor) {
+      found = (setup.actor, type)
+    }
   }
 
-  /// What was found last, here or in the fork server. To look a name up again takes as long as the first time, nearly.
-  private static let found = Mutex<(name: String, type: any WorkerActor.Type)?>(nil)
+  /// What the fork server found last: to look a name up again takes as long as the first time, nearly.
+  // Unsafe: it is written in the fork server, which has one thread, and read in the workers forked from that. A `Mutex` would
+  // keep the thread's id for its file, and in the workers that would be another's.
+  nonisolated(unsafe) private static var found: (name: String, type: any WorkerActor.Type)?
 
   /// - Returns: `nil` when there is no actor of this name in this program.
   static func actor(named name: String) -> (any WorkerActor.Type)? {
-    found.withLock { found in
-      if let found, found.name == name { return found.type }
-      guard let type = _typeByName(name) as? any WorkerActor.Type else { return nil }
-      found = (name, type)
-      return type
-    }
+    if let found, found.name == name { return found.type }
+    return _typeByName(name) as? any WorkerActor.Type
   }
 
   static func start(_ worker: consuming WorkerStart) {
