@@ -10,6 +10,9 @@
  * Sides sleep on a futex, or with -DBELL wait for their bells, as event loops and tasks do: a bell stays readable until
  * whoever waited for it silences it, and may be rung late, for a wait that is over.
  *
+ * With -DSYMMETRIC each side has a fence of its own, as the rings of worker pools have it; else the waiting side's barrier is
+ * for both.
+ *
  * Each -DMUTANT_x breaks one ordering or check; .ci/models shows that spin rejects every one.
  */
 #ifndef N
@@ -104,6 +107,13 @@ inline put(who, w, v, r) {
 
 /* membarrier(): returns when every processor has executed a barrier; a waiting side's own fence included. */
 inline heavy(who) {
+#ifdef SYMMETRIC
+#ifdef MUTANT_no_waiting_fence
+  skip
+#else
+  drained(who)
+#endif
+#else
 #ifdef MUTANT_no_membarrier
   drained(who)
 #else
@@ -113,6 +123,20 @@ inline heavy(who) {
   /* The barrier's moment: both buffers are empty, the other's only if it is its own turn to be interrupted. */
   atomic { drained(P) && drained(C) -> skip }
 #endif
+#endif
+#endif
+}
+
+/* Between publishing and the look whether the other side waits. */
+inline light(who) {
+#ifdef SYMMETRIC
+#ifdef MUTANT_no_publishing_fence
+  skip
+#else
+  drained(who)
+#endif
+#else
+  skip
 #endif
 }
 
@@ -129,6 +153,7 @@ inline notify(who, waitword) {
 #ifdef MUTANT_no_wake
   skip
 #else
+  light(who);
   if
   :: load(waitword) != NONE ->
 #ifdef MUTANT_clear_then_look
